@@ -1,0 +1,124 @@
+package train
+
+// Config is a whole run: with the files it names and a seed, it decides every
+// byte of the result. It is written to the run directory as config.toml, and a
+// resumed run reads it back from there.
+//
+// Every key can be given in TOML ([train] batch = 8), in the environment
+// (FCNX_TRAIN_BATCH=8) and on the command line (--set train.batch=8), in rising
+// order of precedence.
+type Config struct {
+	Run        RunConfig        `toml:"run"`
+	Device     DeviceConfig     `toml:"device"`
+	Data       DataConfig       `toml:"data"`
+	Augment    AugmentConfig    `toml:"augment"`
+	Model      ModelConfig      `toml:"model"`
+	Preprocess PreprocessConfig `toml:"preprocess"`
+	Train      TrainConfig      `toml:"train"`
+	Eval       EvalConfig       `toml:"eval"`
+	Checkpoint CheckpointConfig `toml:"checkpoint"`
+}
+
+// RunConfig names the run and where it lives.
+type RunConfig struct {
+	Name string `toml:"name"` // the directory below out; empty: made from data and model
+	Seed uint64 `toml:"seed"` // of weights, dropout, order and augmentation
+	Out  string `toml:"out"`  // where run directories are made
+	UI   string `toml:"ui"`   // auto | plain | json | none
+}
+
+// DeviceConfig chooses what computes.
+type DeviceConfig struct {
+	Backend string `toml:"backend"` // auto | cpu | cuda | go
+	Devices int    `toml:"devices"` // how many of them; 1 for now
+}
+
+// DataConfig says what is learned from.
+type DataConfig struct {
+	Spec    string `toml:"spec"`     // kind:path?key=value of the training set
+	ValSpec string `toml:"val_spec"` // empty: the val split of spec
+	Workers int    `toml:"workers"`  // decoders in parallel; 0: one a core
+	Cache   int    `toml:"cache"`    // MiB of decoded samples kept in memory; 0: none
+	Buckets int    `toml:"buckets"`  // at most so many shapes of batch
+}
+
+// AugmentConfig changes training samples on their way in. Resize holds for
+// evaluation and prediction too: it decides the size that the network sees.
+type AugmentConfig struct {
+	Resize string    `toml:"resize"` // "HxW" | "": keep each image's size
+	Scale  []float64 `toml:"scale"`  // [lo, hi]: random zoom; needs crop
+	Crop   string    `toml:"crop"`   // "HxW": random window, padded where the image ends
+	Flip   bool      `toml:"flip"`   // left-right, one time in two
+	Jitter float64   `toml:"jitter"` // brightness, contrast and saturation by up to this share
+}
+
+// ModelConfig is the network.
+type ModelConfig struct {
+	Arch     string  `toml:"arch"`     // fcn32s | fcn16s | fcn8s
+	Encoder  string  `toml:"encoder"`  // vgg11 | vgg13 | vgg16 | vgg19, with _bn or without
+	Width    int     `toml:"width"`    // channels of conv1; 64 in the paper
+	Head     int     `toml:"head"`     // channels of fc6 and fc7; 4096 in the paper
+	Classes  int     `toml:"classes"`  // 0: as many as the data has
+	Upsample string  `toml:"upsample"` // learned | depthwise | bilinear
+	Geometry string  `toml:"geometry"` // same | paper
+	Dropout  float64 `toml:"dropout"`  // after fc6 and fc7
+	AtOnce   bool    `toml:"at_once"`  // scale pool4 by 0.01 and pool3 by 0.0001 (FCN-8s at once)
+	Init     string  `toml:"init"`     // weights to start from: a file or a run
+}
+
+// PreprocessConfig turns a byte x into the network's input ((x * Scale) - Mean) / Std,
+// channel by channel in Order.
+type PreprocessConfig struct {
+	Order string     `toml:"order"` // rgb | bgr
+	Scale float64    `toml:"scale"`
+	Mean  [3]float64 `toml:"mean"`
+	Std   [3]float64 `toml:"std"`
+}
+
+// TrainConfig is the optimisation.
+type TrainConfig struct {
+	Steps        int       `toml:"steps"`  // one of steps and epochs
+	Epochs       float64   `toml:"epochs"` // one of steps and epochs
+	Batch        int       `toml:"batch"`
+	Shuffle      bool      `toml:"shuffle"`
+	Loss         string    `toml:"loss"`          // mean | sum over labelled pixels
+	ClassWeights []float64 `toml:"class_weights"` // one a class; empty: all one
+	// ClassBalance takes the class weights from the label frequencies of the
+	// training set: "" | "median" (median frequency balancing) | "inverse".
+	ClassBalance string  `toml:"class_balance"`
+	Optimizer    string  `toml:"optimizer"` // sgd | adamw
+	LR           float64 `toml:"lr"`
+	Momentum     float64 `toml:"momentum"`
+	Nesterov     bool    `toml:"nesterov"`
+	WeightDecay  float64 `toml:"weight_decay"`
+	BiasDecay    bool    `toml:"bias_decay"` // decay biases and batch norm too
+	BiasLR       float64 `toml:"bias_lr"`    // rate of biases, as a multiple of lr; the paper's 2
+	EncoderLR    float64 `toml:"encoder_lr"` // rate of conv1_1 to conv5_4, likewise
+	HeadLR       float64 `toml:"head_lr"`    // rate of the score layers, likewise
+	// Freeze lists layers that do not learn, as patterns of layer names:
+	// "conv1_*", "upscore*".
+	Freeze     []string  `toml:"freeze"`
+	Schedule   string    `toml:"schedule"`    // constant | poly | cosine | step
+	Power      float64   `toml:"power"`       // of poly
+	Milestones []float64 `toml:"milestones"`  // of step: fractions of the run
+	StepFactor float64   `toml:"step_factor"` // of step: the rate is multiplied by it at each
+	Warmup     int       `toml:"warmup"`      // steps of linear rise from zero
+	Clip       float64   `toml:"clip"`        // L2 norm of all gradients; 0: no clipping
+	Precision  string    `toml:"precision"`   // float32
+}
+
+// EvalConfig says how often and how the run is scored. With both zero it is
+// scored after every epoch, and always at the end.
+type EvalConfig struct {
+	EverySteps  int     `toml:"every_steps"`
+	EveryEpochs float64 `toml:"every_epochs"`
+	Batch       int     `toml:"batch"` // 0: as in training
+}
+
+// CheckpointConfig says how often the run is saved; it is saved after every
+// evaluation in any case, and at the end.
+type CheckpointConfig struct {
+	EverySteps   int     `toml:"every_steps"`
+	EveryMinutes float64 `toml:"every_minutes"`
+	Keep         int     `toml:"keep"` // the last so many, and the best
+}

@@ -1,0 +1,180 @@
+// Package event defines what a run says while it goes on: one [Record] a line in
+// events.jsonl, the same on `--ui json`, and the only thing a dashboard reads.
+//
+// Only [Step] may be dropped by a slow reader, and a reader that drops counts
+// what it dropped. The package imports the standard library and nothing else.
+package event
+
+import "time"
+
+// Kind is the value of a record's "kind".
+type Kind string
+
+// The kinds of record, in the order in which a run first says them.
+const (
+	KindStarted  Kind = "started"
+	KindPhase    Kind = "phase"
+	KindStep     Kind = "step"
+	KindEval     Kind = "eval"
+	KindSaved    Kind = "saved"
+	KindNote     Kind = "note"
+	KindFinished Kind = "finished"
+)
+
+// Record is one of the structs of this package.
+type Record interface {
+	// EventKind tells which.
+	EventKind() Kind
+	// At is the moment the record was made.
+	At() time.Time
+}
+
+// Head begins every record. Sinks write it first; "kind" is written by Marshal,
+// from the record's type.
+type Head struct {
+	Time time.Time `json:"time"`
+}
+
+// At implements [Record].
+func (h Head) At() time.Time { return h.Time }
+
+// Started is said once a process: when a run begins and when it is resumed.
+type Started struct {
+	Head
+	Run     string   `json:"run"`     // the run's name
+	Version string   `json:"version"` // fcnx's own
+	PID     int      `json:"pid"`
+	Model   string   `json:"model"`   // "fcn8s"
+	Encoder string   `json:"encoder"` // "vgg16_bn"
+	Params  int64    `json:"params"`  // trainable and frozen weights of the network
+	Classes []string `json:"classes"`
+	Data    string   `json:"data"` // the training SPEC
+	Train   int      `json:"train_samples"`
+	Val     int      `json:"val_samples"`
+	Backend string   `json:"backend"` // "cpu", "cuda", "go"
+	Plugin  string   `json:"plugin"`  // what answered: name and version
+	Devices int      `json:"devices"`
+	Seed    uint64   `json:"seed"`
+	Step    int64    `json:"step"`  // steps already done: 0 unless resumed
+	Steps   int64    `json:"steps"` // steps the run will have when it ends
+	Epochs  float64  `json:"epochs"`
+	Batch   int      `json:"batch"`
+	Resumed bool     `json:"resumed"`
+}
+
+// The phases of a run.
+const (
+	PhaseLoad    = "load"    // opening data, plugin and weights
+	PhaseCompile = "compile" // XLA compiles a step for one shape of batch
+	PhaseTrain   = "train"
+	PhaseEval    = "eval"
+	PhaseSave    = "save"
+)
+
+// Phase says what the run does from now on, until the next Phase.
+type Phase struct {
+	Head
+	Name   string `json:"name"`
+	Step   int64  `json:"step"`
+	Detail string `json:"detail,omitempty"` // "training step 8x192x256", say
+}
+
+// Step is one update of the weights.
+type Step struct {
+	Head
+	Step  int64   `json:"step"`  // counts from 1
+	Epoch float64 `json:"epoch"` // samples drawn over samples in an epoch
+	Loss  Float   `json:"loss"`
+	LR    float64 `json:"lr"`
+	// DataMS is the wait for the batch, StepMS the step itself from hand-over to
+	// the loss being on the host. Both in milliseconds.
+	DataMS float64 `json:"data_ms"`
+	StepMS float64 `json:"step_ms"`
+	Images int     `json:"images"` // in this step's batch
+	// GradNorm is the L2 norm of all gradients before clipping; absent unless
+	// gradients are clipped.
+	GradNorm *Float `json:"grad_norm,omitempty"`
+}
+
+// Eval is one pass over the validation set. Its measures are fractions of one;
+// they come from one confusion matrix over the whole set.
+type Eval struct {
+	Head
+	Step          int64             `json:"step"`
+	Epoch         float64           `json:"epoch"`
+	Samples       int               `json:"samples"`
+	PixelAccuracy Float             `json:"pixel_accuracy"`
+	MeanAccuracy  Float             `json:"mean_accuracy"`
+	MeanIoU       Float             `json:"mean_iou"`
+	FwIoU         Float             `json:"fw_iou"`
+	Loss          Float             `json:"loss"`
+	ClassIoU      map[string]*Float `json:"class_iou"` // null: absent from labels and predictions
+	Seconds       float64           `json:"seconds"`
+	Best          bool              `json:"best"` // the highest mean IoU so far
+}
+
+// Saved says that a checkpoint is safely on disk.
+type Saved struct {
+	Head
+	Step    int64   `json:"step"`
+	Path    string  `json:"path"` // below the run directory
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"seconds"`
+	Best    bool    `json:"best"`
+}
+
+// The levels of a Note.
+const (
+	LevelInfo    = "info"
+	LevelWarning = "warning"
+	LevelError   = "error"
+)
+
+// Note is a sentence for the person who runs this.
+type Note struct {
+	Head
+	Step  int64  `json:"step"`
+	Level string `json:"level"`
+	Text  string `json:"text"`
+}
+
+// The reasons a run ends.
+const (
+	ReasonDone        = "done"
+	ReasonInterrupted = "interrupted" // a signal
+	ReasonDiverged    = "diverged"    // NaN or Inf in the loss
+	ReasonFailed      = "failed"
+)
+
+// Finished is the last record of a process, unless it was killed.
+type Finished struct {
+	Head
+	Step     int64   `json:"step"`
+	Reason   string  `json:"reason"`
+	Error    string  `json:"error,omitempty"`
+	ExitCode int     `json:"exit_code"`
+	Seconds  float64 `json:"seconds"`
+	BestIoU  *Float  `json:"best_mean_iou,omitempty"`
+	BestStep int64   `json:"best_step,omitempty"`
+}
+
+// EventKind implements [Record].
+func (Started) EventKind() Kind { return KindStarted }
+
+// EventKind implements [Record].
+func (Phase) EventKind() Kind { return KindPhase }
+
+// EventKind implements [Record].
+func (Step) EventKind() Kind { return KindStep }
+
+// EventKind implements [Record].
+func (Eval) EventKind() Kind { return KindEval }
+
+// EventKind implements [Record].
+func (Saved) EventKind() Kind { return KindSaved }
+
+// EventKind implements [Record].
+func (Note) EventKind() Kind { return KindNote }
+
+// EventKind implements [Record].
+func (Finished) EventKind() Kind { return KindFinished }
