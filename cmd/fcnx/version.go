@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is fcnx's own; a build from a tagged module says its tag instead.
+const version = "0.1.0-dev"
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of fcnx and of what it is built from",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out := cmd.OutOrStdout()
+			fmt.Fprintf(out, "fcnx %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			info, ok := debug.ReadBuildInfo()
+			if !ok {
+				return nil
+			}
+			for _, dep := range info.Deps {
+				switch dep.Path {
+				case "github.com/gomlx/gomlx", "github.com/gomlx/go-xla", "github.com/gomlx/compute":
+					fmt.Fprintf(out, "  %s %s\n", dep.Path, dep.Version)
+				}
+			}
+			return nil
+		},
+	}
+}
