@@ -1,0 +1,124 @@
+package device
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// ErrNotInstalled is in the chain of an error about a plugin that is not there.
+var ErrNotInstalled = errors.New("not installed")
+
+// Store is a directory of plugins: for each a library and, beside it, a record in
+// JSON that says what it is. The record is written last and removed first, so a
+// library without one is an interrupted installation and counts as nothing.
+type Store struct {
+	// Dir need not exist before the first installation.
+	Dir string
+}
+
+// Default is the store of the user: $FCNX_PLUGINS_DIR, or fcnx/plugins below
+// $XDG_DATA_HOME, or below ~/.local/share. getenv is [os.Getenv] in a program.
+func Default(getenv func(string) string) (*Store, error) {
+	if dir := getenv("FCNX_PLUGINS_DIR"); dir != "" {
+		absolute, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, fmt.Errorf("FCNX_PLUGINS_DIR=%s: %w", dir, err)
+		}
+		return &Store{absolute}, nil
+	}
+	// The XDG specification says to ignore a relative path.
+	if data := getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
+		return &Store{filepath.Join(data, "fcnx", "plugins")}, nil
+	}
+	home := getenv("HOME")
+	if !filepath.IsAbs(home) {
+		return nil, errors.New("no place for plugins: HOME is not set; set it, or FCNX_PLUGINS_DIR")
+	}
+	return &Store{filepath.Join(home, ".local", "share", "fcnx", "plugins")}, nil
+}
+
+// Plugin is the record of an installed plugin.
+type Plugin struct {
+	Kind    string `json:"kind"`    // CPU or CUDA
+	Package string `json:"package"` // the Python package it comes from; empty if unknown
+	Version string `json:"version"` // of the package; empty if unknown
+
+	// Path of the library. On disk it is relative to the store, or absolute where
+	// the library belongs to another program and is only pointed at.
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // of the library, in hex
+
+	WheelSHA256 string    `json:"wheel_sha256,omitempty"` // of the archive it was in
+	Pinned      bool      `json:"pinned"`                 // its hash was known before it was fetched
+	Source      string    `json:"source"`                 // "pip", "jax", "release" or a file's path
+	Installed   time.Time `json:"installed"`
+}
+
+func (s *Store) recordPath(kind string) string {
+	return filepath.Join(s.Dir, "pjrt_c_api_"+kind+"_plugin.json")
+}
+
+func (s *Store) libraryPath(kind string) string {
+	return filepath.Join(s.Dir, "pjrt_c_api_"+kind+"_plugin.so")
+}
+
+// Find returns the record of an installed plugin, its library unread. Where there
+// is none the error is an [ErrNotInstalled].
+func (s *Store) Find(kind string) (Plugin, error) {
+	if err := knownKind(kind); err != nil {
+		return Plugin{}, err
+	}
+	text, err := os.ReadFile(s.recordPath(kind))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Plugin{}, &notInstalled{kind, s.Dir}
+	}
+	if err != nil {
+		return Plugin{}, fmt.Errorf("reading the record of the %s plugin: %w", kind, err)
+	}
+	var p Plugin
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&p); err != nil || p.Kind != kind || p.Path == "" || len(p.SHA256) != 64 {
+		return Plugin{}, fmt.Errorf("%s is damaged; `fcnx plugins install --force %s` replaces it", s.recordPath(kind), kind)
+	}
+	if !filepath.IsAbs(p.Path) {
+		p.Path = filepath.Join(s.Dir, p.Path)
+	}
+	return p, nil
+}
+
+// notInstalled names what is missing, where, and the command that brings it.
+type notInstalled struct{ kind, dir string }
+
+func (e *notInstalled) Error() string {
+	return fmt.Sprintf("the %s plugin is not installed in %s; `fcnx plugins install %s` installs it", e.kind, e.dir, e.kind)
+}
+
+func (e *notInstalled) Is(target error) bool { return target == ErrNotInstalled }
+
+// verify reads the whole library and compares it with the record.
+func (p Plugin) verify(ctx context.Context) error {
+	info, err := os.Stat(p.Path)
+	if err != nil {
+		return fmt.Errorf("the %s plugin is recorded but its library is not there: %w; `fcnx plugins install --force %s` brings it back", p.Kind, err, p.Kind)
+	}
+	if info.Size() != p.Size {
+		return fmt.Errorf("%s has %d bytes where %d were installed; it was not opened; `fcnx plugins install --force %s` replaces it", p.Path, info.Size(), p.Size, p.Kind)
+	}
+	sum, err := hashFile(ctx, p.Path)
+	if err != nil {
+		return err
+	}
+	if sum != p.SHA256 {
+		return fmt.Errorf("%s is not the file that was installed: its sha256 is %s, recorded is %s; it was not opened; `fcnx plugins install --force %s` replaces it", p.Path, sum, p.SHA256, p.Kind)
+	}
+	return nil
+}
