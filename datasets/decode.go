@@ -1,0 +1,290 @@
+package datasets
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/webp"
+)
+
+// DefaultMaxPixels is the largest image, in pixels, that is decoded when nobody
+// says otherwise: 2^28, 16384x16384, which is 1 GiB of RGBA.
+const DefaultMaxPixels = 1 << 28
+
+// format is a row of the table of image formats, told apart by their first
+// bytes: what a file is called says nothing about what is in it.
+type format struct {
+	name, magic string // a ? in magic is any byte
+	config      func(io.Reader) (image.Config, error)
+	decode      func(io.Reader) (image.Image, error)
+	// pixelsPerByte is the most that the format can pack into a byte of file; a
+	// header that promises more is refused before memory is set aside for it.
+	// Deflate packs at most 1032 bytes into one. The DC scan of a JPEG has at
+	// least a bit for each 64 pixels. Zero: there is no bound.
+	pixelsPerByte func(pngHeader) int64
+}
+
+func formats() []format {
+	return []format{
+		{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode,
+			func(h pngHeader) int64 { return 1032 * 8 / max(1, int64(h.bitsPerPixel())) }},
+		{"JPEG", "\xff\xd8\xff", jpeg.DecodeConfig, jpeg.Decode, func(pngHeader) int64 { return 8 * 64 }},
+		{"BMP", "BM", bmp.DecodeConfig, bmp.Decode, func(pngHeader) int64 { return 8 }},
+		{"WebP", "RIFF????WEBPVP8", webp.DecodeConfig, webp.Decode, func(pngHeader) int64 { return 0 }},
+	}
+}
+
+// pngHeader is a PNG up to the two bytes of IHDR that Go's decoder keeps to
+// itself: bit depth and colour type.
+//
+// Source: Portable Network Graphics (PNG) Specification, 11.2.2.
+type pngHeader [26]byte
+
+func (h pngHeader) depth() int     { return int(h[24]) }
+func (h pngHeader) colorType() int { return int(h[25]) }
+
+// The colour types of PNG that a mask can have; the others are truecolour and
+// those with alpha.
+const (
+	pngGrey    = 0
+	pngIndexed = 3
+)
+
+func (h pngHeader) bitsPerPixel() int {
+	channels := [8]int{pngGrey: 1, 2: 3, pngIndexed: 1, 4: 2, 6: 4}
+	return channels[h.colorType()&7] * h.depth()
+}
+
+// encoded is an image file whose header has been read and judged, and whose
+// pixels have not.
+type encoded struct {
+	file   *os.File
+	format format
+	h, w   int
+	head   pngHeader // the first bytes, whatever the format
+}
+
+// openEncoded opens a regular file and reads its header. The caller closes it.
+func openEncoded(open func() (*os.File, error), maxPixels int64) (*encoded, error) {
+	file, err := open()
+	if err != nil {
+		return nil, plainPathError(err)
+	}
+	e := &encoded{file: file}
+	if err := e.readHeader(maxPixels); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *encoded) readHeader(maxPixels int64) error {
+	info, err := e.file.Stat()
+	if err != nil {
+		return plainPathError(err)
+	}
+	n, err := io.ReadFull(e.file, e.head[:])
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return plainPathError(err)
+	}
+	if n == 0 {
+		return errors.New("the file is empty")
+	}
+	known := false
+	for _, f := range formats() {
+		if hasMagic(e.head[:n], f.magic) {
+			e.format, known = f, true
+		}
+	}
+	if !known {
+		return fmt.Errorf("not a PNG, JPEG, BMP or WebP image: it begins with %q", e.head[:min(n, 8)])
+	}
+	var config image.Config
+	err = e.read(func(r io.Reader) (err error) {
+		config, err = e.format.config(r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	e.h, e.w = config.Height, config.Width
+	perByte := e.format.pixelsPerByte(e.head)
+	switch {
+	case e.h <= 0 || e.w <= 0:
+		return fmt.Errorf("the %s header says %dx%d (height x width): there is no pixel in it", e.format.name, e.h, e.w)
+	// Divided, since a product of two sizes can overflow.
+	case int64(e.h) > maxPixels/int64(e.w):
+		return fmt.Errorf("%dx%d (height x width) is more than %d pixels; raise ?max_pixels= if that is meant", e.h, e.w, maxPixels)
+	case perByte > 0 && int64(e.h)*int64(e.w)/perByte > info.Size():
+		return fmt.Errorf("the %s header says %dx%d (height x width), but the file has only %d bytes", e.format.name, e.h, e.w, info.Size())
+	}
+	return nil
+}
+
+// pixels decodes the whole image.
+func (e *encoded) pixels() (img image.Image, err error) {
+	err = e.read(func(r io.Reader) error {
+		img, err = e.format.decode(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if b := img.Bounds(); b.Dx() != e.w || b.Dy() != e.h {
+		return nil, fmt.Errorf("%s: the header says %dx%d (height x width), the pixels are %dx%d", e.format.name, e.h, e.w, b.Dy(), b.Dx())
+	}
+	return img, nil
+}
+
+// read calls a decoder with the file from its start. A decoder that panics on a
+// broken file costs that file and not the run.
+func (e *encoded) read(decode func(io.Reader) error) (err error) {
+	if _, err := e.file.Seek(0, io.SeekStart); err != nil {
+		return plainPathError(err)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("broken %s: the decoder gave up: %v", e.format.name, p)
+		}
+	}()
+	if err := decode(bufio.NewReaderSize(e.file, 32<<10)); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			return fmt.Errorf("broken %s: the file ends too early", e.format.name)
+		}
+		return fmt.Errorf("broken %s: %w", e.format.name, err)
+	}
+	return nil
+}
+
+func hasMagic(head []byte, magic string) bool {
+	if len(head) < len(magic) {
+		return false
+	}
+	for i := range len(magic) {
+		if magic[i] != '?' && head[i] != magic[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// plainPathError leaves out the operation and the path, which whoever reports
+// the error names in full.
+func plainPathError(err error) error {
+	var pathError *fs.PathError
+	if !errors.As(err, &pathError) {
+		return err
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("there is no such file")
+	}
+	if strings.Contains(pathError.Err.Error(), "escapes") {
+		return errors.New("it leads out of the data set's directory, where nothing is read; open the directory that holds everything")
+	}
+	return pathError.Err
+}
+
+// ReadImage decodes the image file at path (PNG, JPEG, BMP or WebP) to RGB with
+// alpha 255; what alpha the file has is dropped. An image of more than maxPixels,
+// or one whose header promises more than the file can hold, is refused before
+// its pixels are read. The EXIF orientation is not applied: masks are drawn over
+// the image as it is stored.
+func ReadImage(path string, maxPixels int64) (*image.NRGBA, error) {
+	e, err := openEncoded(func() (*os.File, error) { return openRegular(os.Stat, os.Open, path) }, maxPixels)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	defer e.file.Close()
+	img, err := e.pixels()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return toNRGBA(img), nil
+}
+
+// openRegular opens a file, but never a pipe or a device, which may make the
+// open itself wait for ever.
+func openRegular(stat func(string) (fs.FileInfo, error), open func(string) (*os.File, error), name string) (*os.File, error) {
+	info, err := stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	return open(name)
+}
+
+// toNRGBA drops alpha and starts the bounds at (0,0). It takes over the memory
+// of img where the pixels are right already.
+func toNRGBA(img image.Image) *image.NRGBA {
+	b := img.Bounds()
+	w, h := b.Dx(), b.Dy()
+	switch m := img.(type) {
+	case *image.NRGBA:
+		return opaque(&image.NRGBA{Pix: m.Pix[m.PixOffset(b.Min.X, b.Min.Y):], Stride: m.Stride, Rect: image.Rect(0, 0, w, h)})
+	case *image.RGBA:
+		// Decoders give this type for images without alpha only, and where alpha
+		// is 255 the bytes of RGBA and NRGBA are the same.
+		return opaque(&image.NRGBA{Pix: m.Pix[m.PixOffset(b.Min.X, b.Min.Y):], Stride: m.Stride, Rect: image.Rect(0, 0, w, h)})
+	case *image.NYCbCrA:
+		img = &m.YCbCr
+	case *image.Paletted:
+		return fromPaletted(m)
+	case *image.NRGBA64:
+		// The high byte of each channel; draw would blend with alpha.
+		out := image.NewNRGBA(image.Rect(0, 0, w, h))
+		for y := range h {
+			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
+			for i := range 4 * w {
+				out.Pix[y*out.Stride+i] = row[2*i]
+			}
+		}
+		return opaque(out)
+	}
+	// What is left is opaque, and draw has fast paths from YCbCr, grey and CMYK to
+	// RGBA, but none to NRGBA.
+	out := image.NewRGBA(image.Rect(0, 0, w, h))
+	draw.Draw(out, out.Rect, img, b.Min, draw.Src)
+	return opaque(&image.NRGBA{Pix: out.Pix, Stride: out.Stride, Rect: out.Rect})
+}
+
+func opaque(m *image.NRGBA) *image.NRGBA {
+	for y := range m.Rect.Dy() {
+		row := m.Pix[y*m.Stride:][:4*m.Rect.Dx()]
+		for i := 3; i < len(row); i += 4 {
+			row[i] = 255
+		}
+	}
+	return m
+}
+
+func fromPaletted(m *image.Paletted) *image.NRGBA {
+	b := m.Bounds()
+	// 256 entries, so that no index of a byte is outside.
+	var palette [256]color.NRGBA
+	for i, c := range m.Palette {
+		palette[i] = color.NRGBAModel.Convert(c).(color.NRGBA)
+	}
+	out := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	for y := range b.Dy() {
+		from := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):][:b.Dx()]
+		to := out.Pix[y*out.Stride:]
+		for x, index := range from {
+			c := palette[index]
+			to[4*x], to[4*x+1], to[4*x+2], to[4*x+3] = c.R, c.G, c.B, 255
+		}
+	}
+	return out
+}
