@@ -1,0 +1,123 @@
+// Package checkpoints keeps what a run leaves on disk: the run directory, and in
+// it checkpoints that are either whole or not there.
+//
+//	runs/NAME/
+//	  config.toml         the whole resolved configuration
+//	  events.jsonl        what the run said, one record a line
+//	  log.txt             everything else
+//	  step-000000001200/  variables.safetensors and meta.json
+//	  LAST  BEST          names of checkpoints, for people and scripts
+//	  lock                held while a process writes the run
+//
+// A checkpoint is written beside its place, synced and renamed, and checked
+// against its sha256 before a byte of it is used: a process killed at any moment
+// loses at most the checkpoint it was writing, and a flipped bit is found, never
+// trained on. See docs/checkpoints.md.
+//
+// The package knows bytes, names and shapes. It knows nothing of networks or
+// training, and imports no GoMLX.
+package checkpoints
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// Run is a run directory. Anyone may read it; one process at a time, the one that
+// holds its lock, may write.
+type Run struct {
+	Dir  string
+	lock *os.File // nil while this process only reads
+}
+
+// Create makes the run directory dir, with its parents, locks it and writes
+// config to config.toml. A directory that exists is taken only if it is empty:
+// nothing of another run is ever written over. now goes into the lock file.
+func Create(dir string, config []byte, now time.Time) (*Run, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("make the run directory: %w", err)
+	}
+	r := &Run{Dir: dir}
+	// Checked twice: before the lock, so that a directory which is none of ours
+	// does not get a lock file, and under it, because two processes may have
+	// chosen the same name.
+	if err := r.checkEmpty(); err != nil {
+		return nil, err
+	}
+	if err := r.Lock(now); err != nil {
+		return nil, err
+	}
+	err := r.checkEmpty()
+	if err == nil {
+		err = replaceFile(r.ConfigPath(), config)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// checkEmpty allows what a Create that was killed may have left.
+func (r *Run) checkEmpty() error {
+	entries, err := os.ReadDir(r.Dir)
+	if err != nil {
+		return fmt.Errorf("make the run directory: %w", err)
+	}
+	if _, err := os.Lstat(r.ConfigPath()); err == nil {
+		return fmt.Errorf("%s holds a run already: go on with it by --resume, or choose another run.name or --out", r.Dir)
+	}
+	for _, e := range entries {
+		if name := e.Name(); name != lockName && name != configName+tmpSuffix {
+			return fmt.Errorf("%s is not a run, and not empty (it has %s): choose another run.name or --out", r.Dir, name)
+		}
+	}
+	return nil
+}
+
+// OpenRun opens an existing run directory for reading. [Run.Lock] makes it
+// writable.
+func OpenRun(dir string) (*Run, error) {
+	r := &Run{Dir: dir}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the run: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s is a file, not a run directory", dir)
+	}
+	switch _, err := os.Stat(r.ConfigPath()); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s is not a run directory: it has no %s", dir, configName)
+	case err != nil:
+		return nil, fmt.Errorf("open the run: %w", err)
+	}
+	return r, nil
+}
+
+const configName = "config.toml"
+
+// ConfigPath is the file of the resolved configuration.
+func (r *Run) ConfigPath() string { return filepath.Join(r.Dir, configName) }
+
+// EventsPath is the file of the run's records, one JSON object a line.
+func (r *Run) EventsPath() string { return filepath.Join(r.Dir, "events.jsonl") }
+
+// LogPath is the file for everything that is not a record.
+func (r *Run) LogPath() string { return filepath.Join(r.Dir, "log.txt") }
+
+// TensorBoardDir is the directory of TensorBoard's event files.
+func (r *Run) TensorBoardDir() string { return filepath.Join(r.Dir, "tb") }
+
+// NewName returns the first of base, base-2, base-3, ... that is not taken.
+func NewName(base string, taken func(name string) bool) string {
+	name := base
+	for n := 2; taken(name); n++ {
+		name = base + "-" + strconv.Itoa(n)
+	}
+	return name
+}
