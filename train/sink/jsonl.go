@@ -1,0 +1,150 @@
+package sink
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fcnx/fcnx/train/event"
+)
+
+const (
+	// flushEvery bounds how often a step costs a system call, and what a process
+	// that is killed takes with it.
+	flushEvery = 100 * time.Millisecond
+	// pendingLimit bounds what waits in memory for a disk that is full.
+	pendingLimit = 1 << 20
+)
+
+// JSONL appends records to a file, a line of JSON each. Steps reach the file at
+// most ten times a second, by the records' own clock; every other record takes
+// what waits along and reaches it at once.
+//
+// Lines are written whole. Where the disk fills up in the middle of one, the piece
+// is cut off again, and what did not fit is tried again with the next record.
+//
+// The file has one writer: whoever holds the run's lock.
+type JSONL struct {
+	mu      sync.Mutex
+	file    journal // nil: closed
+	size    int64   // of the file up to the end of its last whole line
+	pending []byte  // whole lines
+	flushed time.Time
+}
+
+// journal is what JSONL needs of an [os.File].
+type journal interface {
+	io.WriteCloser
+	Truncate(size int64) error
+	Sync() error
+}
+
+// OpenJSONL opens the file to append to it, and makes it where there is none. A
+// last line without its end, which a crash has left behind, is cut off: cut is how
+// many bytes that were.
+func OpenJSONL(path string) (j *JSONL, cut int64, err error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, 0, err
+	}
+	whole, total, err := wholeLines(file)
+	if err == nil && whole < total {
+		err = file.Truncate(whole)
+	}
+	if err != nil {
+		file.Close()
+		return nil, 0, err
+	}
+	return &JSONL{file: file, size: whole}, total - whole, nil
+}
+
+// wholeLines finds the end of the last line that has one. It reads from the end
+// of the file, and no further than a line can be long.
+func wholeLines(file *os.File) (whole, total int64, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, 0, fmt.Errorf("%s is not a regular file; a run's records need one", file.Name())
+	}
+	total = info.Size()
+	tail := make([]byte, min(total, event.MaxLine+1))
+	if _, err := io.ReadFull(io.NewSectionReader(file, total-int64(len(tail)), int64(len(tail))), tail); err != nil {
+		return 0, 0, err
+	}
+	for i := len(tail); i > 0; i-- {
+		if tail[i-1] == '\n' {
+			return total - int64(len(tail)-i), total, nil
+		}
+	}
+	if int64(len(tail)) < total {
+		return 0, 0, fmt.Errorf("%s does not hold records: its last %d bytes have no line end; move it away", file.Name(), len(tail))
+	}
+	return 0, total, nil
+}
+
+// Handle implements [Sink].
+func (j *JSONL) Handle(r event.Record) error {
+	line, err := event.Marshal(r)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return ErrClosed
+	}
+	_, isStep := r.(event.Step)
+	if isStep && len(j.pending) > pendingLimit {
+		if err := j.flush(r.At()); err != nil {
+			return fmt.Errorf("step dropped: %w", err)
+		}
+	}
+	j.pending = append(append(j.pending, line...), '\n')
+	// A clock that was set back must not hold records up.
+	if since := r.At().Sub(j.flushed); isStep && 0 <= since && since < flushEvery {
+		return nil
+	}
+	return j.flush(r.At())
+}
+
+// flush writes what waits. On an error the file is again what it was before, and
+// everything still waits.
+func (j *JSONL) flush(now time.Time) error {
+	if len(j.pending) == 0 {
+		return nil
+	}
+	j.flushed = now
+	n, err := j.file.Write(j.pending)
+	if err != nil {
+		if n > 0 {
+			// If this fails too, the next reader finds one bad line and says so.
+			_ = j.file.Truncate(j.size)
+		}
+		return err
+	}
+	j.size += int64(n)
+	j.pending = j.pending[:0]
+	return nil
+}
+
+// Close implements [Sink]. The records are then on the disk, not only on their way.
+func (j *JSONL) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return nil
+	}
+	err := j.flush(j.flushed)
+	if syncErr := j.file.Sync(); err == nil {
+		err = syncErr
+	}
+	if closeErr := j.file.Close(); err == nil {
+		err = closeErr
+	}
+	j.file = nil
+	return err
+}
