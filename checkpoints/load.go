@@ -32,12 +32,16 @@ func (r *Run) Steps() ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
+	return stepsOf(names), nil
+}
+
+func stepsOf(names []string) []int64 {
 	var steps []int64
 	for _, name := range slices.Backward(names) {
 		step, _ := parseStepName(strings.TrimSuffix(name, oldSuffix))
 		steps = append(steps, step)
 	}
-	return slices.Compact(steps), nil
+	return slices.Compact(steps)
 }
 
 // checkpointNames lists the directories of checkpoints, newest first. One that was
@@ -108,6 +112,9 @@ func (r *Run) At(step int64) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if steps := stepsOf(names); !slices.Contains(steps, step) {
+		return nil, fmt.Errorf("%s has no checkpoint of step %d; it has those of %v", r.Dir, step, steps)
+	}
 	return r.firstGood(ofStep(names, step), func(string) {})
 }
 
@@ -126,18 +133,26 @@ func (r *Run) firstGood(names []string, warn func(string)) (*Checkpoint, error) 
 	if len(names) == 0 {
 		return nil, fmt.Errorf("%s: %w", r.Dir, ErrNoCheckpoint)
 	}
-	var bad []string
+	type failure struct {
+		name string
+		err  error
+	}
+	var failures []failure
 	for _, name := range names {
 		c, err := r.open(name)
 		if err == nil {
-			for _, b := range bad {
-				warn(fmt.Sprintf("checkpoint %s cannot be used, %s is taken instead", b, name))
+			for _, f := range failures {
+				warn(fmt.Sprintf("checkpoint %s cannot be used (%v), %s is taken instead", f.name, f.err, name))
 			}
 			return c, nil
 		}
-		bad = append(bad, fmt.Sprintf("%s (%v)", name, err))
+		failures = append(failures, failure{name, err})
 	}
-	return nil, fmt.Errorf("%s: no checkpoint can be used:\n  %s", r.Dir, strings.Join(bad, "\n  "))
+	text := r.Dir + ": no checkpoint can be used:"
+	for _, f := range failures {
+		text += fmt.Sprintf("\n  %s: %v", f.name, f.err)
+	}
+	return nil, errors.New(text)
 }
 
 // open checks a checkpoint: what meta.json says of itself, the size and the hash

@@ -96,9 +96,11 @@ func encodeMeta(m Meta) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text = text[:len(text)+len("\n")-metaTailLength]
-	return fmt.Appendf(text, metaTail, sha256.Sum256(text)), nil
+	return seal(text[:len(text)+len("\n")-metaTailLength]), nil
 }
+
+// seal ends meta.json with the hash of what comes before its end.
+func seal(text []byte) []byte { return fmt.Appendf(bytes.Clone(text), metaTail, sha256.Sum256(text)) }
 
 func decodeMeta(text []byte) (Meta, error) {
 	// The schema comes first: another one may have other fields and another hash.
@@ -114,7 +116,7 @@ func decodeMeta(text []byte) (Meta, error) {
 		return Meta{}, fmt.Errorf("it has schema %d, and this fcnx reads schema %d", version.Schema, Schema)
 	}
 	start := len(text) - metaTailLength
-	if start < 0 || !bytes.Equal(text[start:], fmt.Appendf(nil, metaTail, sha256.Sum256(text[:start]))) {
+	if start < 0 || !bytes.Equal(text, seal(text[:start])) {
 		return Meta{}, errors.New("its sha256 does not match its content")
 	}
 	var m metaFile

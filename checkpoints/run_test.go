@@ -1,0 +1,156 @@
+package checkpoints
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+var testTime = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+
+func newRun(t testing.TB) *Run {
+	r, err := Create(filepath.Join(t.TempDir(), "run"), []byte("[run]\n"), testTime)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	return r
+}
+
+func TestCreateThenOpen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs", "first")
+	r, err := Create(dir, []byte("[run]\nseed = 1\n"), testTime)
+	require.NoError(t, err)
+
+	reader, err := OpenRun(dir)
+	require.NoError(t, err)
+	config, err := os.ReadFile(reader.ConfigPath())
+	require.NoError(t, err)
+	require.Equal(t, "[run]\nseed = 1\n", string(config))
+	require.Equal(t, dir+"/events.jsonl", r.EventsPath())
+	require.Equal(t, dir+"/log.txt", r.LogPath())
+	require.Equal(t, dir+"/tb", r.TensorBoardDir())
+
+	// A second process may read it, and is told who writes it.
+	holder, held, err := reader.Holder()
+	require.NoError(t, err)
+	require.True(t, held)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	require.Equal(t, Holder{os.Getpid(), host, testTime}, holder)
+	require.ErrorContains(t, reader.Lock(testTime), dir+" is being written by process ")
+	require.ErrorContains(t, reader.Lock(testTime), " on "+host+" since 2026-07-01 12:00:00")
+
+	require.NoError(t, r.Close())
+	_, held, err = reader.Holder()
+	require.NoError(t, err)
+	require.False(t, held)
+	require.NoError(t, reader.Lock(testTime), "the file of a lock that nobody holds is no obstacle")
+	require.EqualError(t, reader.Lock(testTime), dir+" is locked by this process already")
+	require.NoError(t, reader.Close())
+	require.NoError(t, reader.Close())
+}
+
+func TestCreateRefuses(t *testing.T) {
+	dir := t.TempDir()
+	put := func(path string) {
+		path = filepath.Join(dir, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+		require.NoError(t, os.WriteFile(path, []byte("mine"), 0o666))
+	}
+	put("run/config.toml")
+	put("run/events.jsonl")
+	put("photos/cat.jpg")
+	put("file")
+	for name, want := range map[string]string{
+		"run":      "run holds a run already: go on with it by --resume, or choose another run.name or --out",
+		"photos":   "photos is not a run, and not empty (it has cat.jpg): choose another run.name or --out",
+		"file":     "not a directory",
+		"file/sub": "not a directory",
+	} {
+		_, err := Create(filepath.Join(dir, name), nil, testTime)
+		require.ErrorContains(t, err, want)
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "photos"))
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing is left in a directory that is not ours")
+	config, err := os.ReadFile(filepath.Join(dir, "run/config.toml"))
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(config))
+}
+
+// What a Create that was killed leaves does not stop the next one.
+func TestCreateAfterAKilledCreate(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{lockName, configName + tmpSuffix} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("{"), 0o666))
+	}
+	_, err := OpenRun(dir)
+	require.EqualError(t, err, dir+" is not a run directory: it has no config.toml")
+	r, err := Create(dir, nil, testTime)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+}
+
+func TestCreateTwiceAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	const n = 8
+	results := make(chan error, n)
+	for range n {
+		go func() {
+			r, err := Create(dir, nil, testTime)
+			if err == nil {
+				defer r.Close()
+			}
+			results <- err
+		}()
+	}
+	good := 0
+	for range n {
+		if <-results == nil {
+			good++
+		}
+	}
+	require.Equal(t, 1, good)
+}
+
+func TestLockedByAnUnreadableFile(t *testing.T) {
+	r := newRun(t)
+	require.NoError(t, os.WriteFile(filepath.Join(r.Dir, lockName), nil, 0o666))
+	other, err := OpenRun(r.Dir)
+	require.NoError(t, err)
+	require.EqualError(t, other.Lock(testTime), r.Dir+" is being written by another process")
+	_, held, err := other.Holder()
+	require.True(t, held)
+	require.ErrorContains(t, err, "does not say by whom")
+}
+
+// `fcnx status` in a loop must not stop `fcnx train --resume` from getting the lock.
+func TestLockWhileOthersLook(t *testing.T) {
+	r := newRun(t)
+	require.NoError(t, r.Close())
+	f, err := os.Open(filepath.Join(r.Dir, lockName))
+	require.NoError(t, err)
+	require.NoError(t, unix.Flock(int(f.Fd()), unix.LOCK_SH))
+	time.AfterFunc(5*time.Millisecond, func() { f.Close() })
+	require.NoError(t, r.Lock(testTime))
+}
+
+func TestOpenRunRefuses(t *testing.T) {
+	dir := t.TempDir()
+	_, err := OpenRun(filepath.Join(dir, "absent"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	_, err = OpenRun(file)
+	require.EqualError(t, err, file+" is a file, not a run directory")
+}
+
+func TestNewName(t *testing.T) {
+	taken := map[string]bool{"camvid-fcn8s": true, "camvid-fcn8s-2": true, "camvid-fcn8s-4": true}
+	is := func(name string) bool { return taken[name] }
+	require.Equal(t, "camvid-fcn8s-3", NewName("camvid-fcn8s", is))
+	require.Equal(t, "shapes", NewName("shapes", is))
+}
