@@ -36,9 +36,9 @@ type LoaderConfig struct {
 	CacheBytes int64 // of pixels kept in memory after Fixed; 0: none
 }
 
-// maxBatchBytes bounds the pixels of one batch. Sizes come from file headers,
-// and a header can claim anything.
-const maxBatchBytes = 4 << 30
+// maxBatchBytes bounds the pixels of one batch, of which a few are in memory at a
+// time. Sizes come from file headers, and a header can claim anything.
+const maxBatchBytes = 1 << 30
 
 func (c LoaderConfig) withDefaults() (LoaderConfig, error) {
 	defaults := func(n *int, value int) {

@@ -345,6 +345,8 @@ func TestNewLoaderReportsBadSizes(t *testing.T) {
 	var bad *SampleError
 	require.ErrorAs(t, err, &bad)
 	require.EqualError(t, err, "images/c.png: not a PNG (and 2 more that cannot be read)")
+	_, err = NewEvaluation(t.Context(), src, LoaderConfig{Batch: 1})
+	require.EqualError(t, err, "images/c.png: not a PNG (and 2 more that cannot be read)")
 
 	src.size = nil
 	_, err = NewLoader(t.Context(), src, LoaderConfig{Batch: 1})
