@@ -101,9 +101,9 @@ func (m *Manager) Save(meta Meta, infos []Info, data func(name string, w io.Writ
 	}
 
 	isBest := meta.Best != nil && meta.Best.Step == meta.Step
-	err = replaceFile(filepath.Join(m.run.Dir, lastName), []byte(name+"\n"))
+	err = replaceFile(filepath.Join(m.run.Dir, lastName), content([]byte(name+"\n")))
 	if err == nil && isBest {
-		err = replaceFile(filepath.Join(m.run.Dir, bestName), []byte(name+"\n"))
+		err = replaceFile(filepath.Join(m.run.Dir, bestName), content([]byte(name+"\n")))
 	}
 	if err != nil {
 		return Saved{}, fmt.Errorf("checkpoint %s is saved, but not named as the last or best one: %w", final, err)
@@ -133,7 +133,7 @@ func writeCheckpoint(tmp string, meta Meta, infos []Info, data func(name string,
 	if err != nil {
 		return 0, err
 	}
-	if err := writeSynced(filepath.Join(tmp, metaName), text); err != nil {
+	if err := createSynced(filepath.Join(tmp, metaName), content(text)); err != nil {
 		return 0, err
 	}
 	return written.Bytes + int64(len(text)), syncDir(tmp)

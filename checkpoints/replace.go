@@ -9,30 +9,24 @@ import (
 // tmpSuffix marks what is not finished, or is about to be removed.
 const tmpSuffix = ".tmp"
 
-// replaceFile puts data at path so that a crash leaves the old content or the new.
+// replaceFile puts what write writes at path, so that a crash leaves the old file
+// or the new one.
 //
 // Without the sync before the rename the new name may point to an empty file after
 // a power failure, and without that of the directory the rename itself may be lost.
-func replaceFile(path string, data []byte) error {
+func replaceFile(path string, write func(f *os.File) error) error {
 	tmp := path + tmpSuffix
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}
-	if err := writeSynced(tmp, data); err != nil {
+	err := createSynced(tmp, write)
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
 		return errors.Join(err, os.RemoveAll(tmp))
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
 	return syncDir(filepath.Dir(path))
-}
-
-// writeSynced makes a new file and returns when its bytes are on disk.
-func writeSynced(path string, data []byte) error {
-	return createSynced(path, func(f *os.File) error {
-		_, err := f.Write(data)
-		return err
-	})
 }
 
 // createSynced makes a new file, lets write fill it, and returns when its bytes
@@ -47,6 +41,14 @@ func createSynced(path string, write func(f *os.File) error) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// content is for files whose bytes are known beforehand.
+func content(data []byte) func(f *os.File) error {
+	return func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	}
 }
 
 // syncDir makes the names in dir as durable as the files they name.

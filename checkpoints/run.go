@@ -54,7 +54,7 @@ func Create(dir string, config []byte, now time.Time) (*Run, error) {
 	}
 	err := r.checkEmpty()
 	if err == nil {
-		err = replaceFile(r.ConfigPath(), config)
+		err = replaceFile(r.ConfigPath(), content(config))
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close())

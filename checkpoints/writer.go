@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"unicode/utf8"
 )
@@ -52,6 +53,16 @@ func Write(w io.Writer, infos []Info, metadata map[string]string, data func(name
 		return Written{}, err
 	}
 	return Written{Bytes: out.n, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+}
+
+// WriteFile writes a safetensors file that is whole or not there: an older file at
+// path is replaced only when the new one is on disk.
+func WriteFile(path string, infos []Info, metadata map[string]string, data func(name string, w io.Writer) error) (written Written, err error) {
+	err = replaceFile(path, func(f *os.File) (err error) {
+		written, err = Write(f, infos, metadata, data)
+		return err
+	})
+	return written, err
 }
 
 type countingWriter struct {
