@@ -1,0 +1,75 @@
+package models
+
+import (
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Pass says what a graph is built for.
+type Pass struct {
+	// Training turns on dropout and the statistics of the batch.
+	Training bool
+	// RNG is a GoMLX random state; only dropout in training reads it. Dropout is a
+	// pure function of it, so a run that hands in a function of (seed, step)
+	// resumes exactly.
+	RNG *graph.Node
+	// Frozen tells which layers do not learn; a frozen batch norm keeps to its
+	// running averages in training too. nil: none.
+	Frozen func(layer string) bool
+}
+
+// Logits is the network: it scores every pixel of images [N,H,W,3] (normalised;
+// padding zero) for every class, and returns [N,H,W,Classes]. H and W are any
+// size in both geometries.
+//
+// FCN-32s, 16s and 8s are the same function: they differ in the steps by which
+// the score of stride 32 is brought to the size of the image (see archs).
+func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph.Node {
+	n, h, w := images.Shape().Dim(0), images.Shape().Dim(1), images.Shape().Dim(2)
+	images.AssertDims(n, h, w, 3)
+	x := images
+	if c.Geometry == Same {
+		x = padRightBelow(x, roundUp(h, 32)-h, roundUp(w, 32)-w)
+	}
+
+	pools := c.encode(scope, x, pass)
+
+	// The classifier of VGG, made convolutional (section 3.1 and figure 2): fc6 was
+	// 7x7x512 to 4096, fc7 4096 to 4096.
+	fc6Pad := 3
+	if c.Geometry == Paper {
+		fc6Pad = 0
+	}
+	x = relu(convolve(scope.In("fc6"), pools[5], c.Head, 7, fc6Pad))
+	x, pass.RNG = dropout(x, c.Dropout, pass)
+	x = relu(convolve(scope.In("fc7"), x, c.Head, 1, 0))
+	x, _ = dropout(x, c.Dropout, pass)
+	score := convolve(scope.In("score_fr"), x, c.Classes, 1, 0)
+
+	// Section 4.2: upsample, add the score of a finer stage, repeat.
+	for _, up := range archs[c.Arch] {
+		score = c.upsample(scope, up, score)
+		if up.skip == "" {
+			at := c.cropOffset(up)
+			return crop(score, at, at, h, w)
+		}
+		pool := pools[up.stage]
+		if c.AtOnce {
+			pool = graph.MulScalar(pool, up.scale)
+		}
+		skip := convolve(scope.In("%s", up.skip), pool, c.Classes, 1, 0)
+		at := c.cropOffset(up)
+		skip = crop(skip, at, at, score.Shape().Dim(1), score.Shape().Dim(2))
+		score = graph.Add(score, skip)
+	}
+	panic("models: the last upscale of " + c.Arch + " has a skip")
+}
+
+func (c Config) cropOffset(up upscale) int {
+	if c.Geometry == Paper {
+		return up.crop
+	}
+	return 0
+}
+
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

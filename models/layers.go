@@ -1,0 +1,131 @@
+package models
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// convolve is a k by k convolution with bias: x [N,H,W,in] becomes
+// [N,H+2pad-k+1,W+2pad-k+1,out]. Its kernel is "weight" [k,k,in,out], its bias
+// "bias" [out].
+func convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *graph.Node {
+	g, dtype, in := x.Graph(), x.DType(), x.Shape().Dim(-1)
+	kernel := scope.VariableWithShape("weight", shapes.Make(dtype, k, k, in, out)).NodeValue(g)
+	bias := scope.VariableWithShape("bias", shapes.Make(dtype, out)).NodeValue(g)
+	n, h, w := x.Shape().Dim(0), x.Shape().Dim(1)+2*pad-k+1, x.Shape().Dim(2)+2*pad-k+1
+
+	var y *graph.Node
+	if k == 3 {
+		y = graph.Convolve(x, kernel).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
+	} else {
+		// fc6 (7x7) and the 1x1 layers have few pixels and many channels: there the
+		// gradients of a convolution run at a sixth of its forward speed on XLA's
+		// CPU, and those of one matrix product do not (docs/benchmarks.md).
+		y = graph.Reshape(unfold(padAround(x, pad), k), n*h*w, k*k*in)
+		y = graph.Dot(y, graph.Reshape(kernel, k*k*in, out)).Product()
+		y = graph.Reshape(y, n, h, w, out)
+	}
+	y = graph.Add(y, graph.Reshape(bias, 1, 1, 1, out))
+	y.AssertDims(n, h, w, out)
+	return y
+}
+
+// unfold lays the k by k neighbourhood of every pixel into its channels:
+// [N,H,W,C] becomes [N,H-k+1,W-k+1,k*k*C], in the order of a kernel [k,k,C,...].
+func unfold(x *graph.Node, k int) *graph.Node {
+	if k == 1 {
+		return x
+	}
+	h, w := x.Shape().Dim(1)-k+1, x.Shape().Dim(2)-k+1
+	windows := make([]*graph.Node, 0, k*k)
+	for i := range k {
+		for j := range k {
+			windows = append(windows, crop(x, i, j, h, w))
+		}
+	}
+	return graph.Concatenate(windows, -1)
+}
+
+// crop cuts the h by w window out of x [N,H,W,C] whose first pixel is (top, left).
+func crop(x *graph.Node, top, left, h, w int) *graph.Node {
+	if x.Shape().Dim(1) == h && x.Shape().Dim(2) == w {
+		return x
+	}
+	return graph.Slice(x, graph.AxisRange(), graph.AxisRange(top, top+h), graph.AxisRange(left, left+w), graph.AxisRange())
+}
+
+// relu passes no gradient where x is zero, as PyTorch's does; graph.Max would.
+func relu(x *graph.Node) *graph.Node {
+	zero := graph.ScalarZero(x.Graph(), x.DType())
+	return graph.Where(graph.GreaterThan(x, zero), x, graph.ZerosLike(x))
+}
+
+// maxPool halves height and width of x [N,H,W,C], which comes out of a relu. An
+// odd last row or column is dropped, or in ceil mode pooled alone.
+//
+// The largest of a window's four pixels is found by comparing strided views of
+// the whole: where several are equal (flat image regions make that common) the
+// gradient goes to the first, as in PyTorch, while GoMLX's ReduceMax would send
+// it to each of them.
+func maxPool(x *graph.Node, ceil bool) *graph.Node {
+	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	if ceil {
+		x = padRightBelow(x, h%2, w%2) // zeros are no larger than what a relu gives
+	} else if h%2+w%2 > 0 {
+		x = crop(x, 0, 0, h-h%2, w-w%2)
+	}
+	h, w = x.Shape().Dim(1)/2, x.Shape().Dim(2)/2
+	x = graph.Reshape(x, n, h, 2, w, 2, c)
+	at := func(i, j int) *graph.Node {
+		v := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisElem(i), graph.AxisRange(), graph.AxisElem(j), graph.AxisRange())
+		return graph.Reshape(v, n, h, w, c)
+	}
+	return graph.Max(graph.Max(at(0, 0), at(0, 1)), graph.Max(at(1, 0), at(1, 1)))
+}
+
+// dropout zeroes each element with probability p in training and scales the rest
+// by 1/(1-p). It returns the random state to go on with.
+func dropout(x *graph.Node, p float64, pass Pass) (y, rng *graph.Node) {
+	if !pass.Training || p == 0 {
+		return x, pass.RNG
+	}
+	rng, uniform := graph.RandomUniform(pass.RNG, shapes.Make(dtypes.Float32, x.Shape().Dimensions...))
+	keep := graph.GreaterOrEqual(uniform, graph.Scalar(x.Graph(), dtypes.Float32, p))
+	return graph.Where(keep, graph.MulScalar(x, 1/(1-p)), graph.ZerosLike(x)), rng
+}
+
+// padAround puts pad rows and columns of zeros on all four sides of x [N,H,W,C].
+func padAround(x *graph.Node, pad int) *graph.Node {
+	return padSides(x, pad, pad, pad, pad)
+}
+
+func padRightBelow(x *graph.Node, rows, cols int) *graph.Node {
+	return padSides(x, 0, rows, 0, cols)
+}
+
+// padSides adds zeros by concatenation: GoMLX's Pad has no gradient.
+func padSides(x *graph.Node, top, bottom, left, right int) *graph.Node {
+	x = padAxis(x, 1, top, bottom)
+	return padAxis(x, 2, left, right)
+}
+
+func padAxis(x *graph.Node, axis, before, after int) *graph.Node {
+	zeros := func(n int) *graph.Node {
+		shape := x.Shape().Clone()
+		shape.Dimensions[axis] = n
+		return graph.Zeros(x.Graph(), shape)
+	}
+	parts := []*graph.Node{x}
+	if before > 0 {
+		parts = []*graph.Node{zeros(before), x}
+	}
+	if after > 0 {
+		parts = append(parts, zeros(after))
+	}
+	if len(parts) == 1 {
+		return x
+	}
+	return graph.Concatenate(parts, axis)
+}

@@ -1,0 +1,220 @@
+package models_test
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/models"
+)
+
+// golden is one file of testdata/parity (docs/parity.md): a tiny net, a batch and
+// what PyTorch says about them.
+type golden struct {
+	file *checkpoints.File
+	net  models.Config
+}
+
+func openGoldens(t *testing.T) map[string]golden {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/parity/*.safetensors")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	goldens := map[string]golden{}
+	for _, path := range paths {
+		file, err := checkpoints.Open(path)
+		require.NoError(t, err)
+		t.Cleanup(func() { file.Close() })
+		var c struct {
+			Arch, Encoder, Upsample, Geometry string
+			Classes, Width, Head              int
+			AtOnce                            bool `json:"at_once"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(file.Metadata()["case"]), &c))
+		goldens[strings.TrimSuffix(filepath.Base(path), ".safetensors")] = golden{file, models.Config{
+			Arch: c.Arch, Encoder: c.Encoder, Classes: c.Classes, Width: c.Width, Head: c.Head,
+			Upsample: c.Upsample, Geometry: c.Geometry, AtOnce: c.AtOnce,
+		}}
+	}
+	return goldens
+}
+
+// tensor reads float32 values and their shape.
+func (g golden) tensor(t *testing.T, name string) ([]float32, []int) {
+	t.Helper()
+	data, err := g.file.Read(name)
+	require.NoError(t, err)
+	values := make([]float32, len(data)/4)
+	for i := range values {
+		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	for _, info := range g.file.Infos() {
+		if info.Name == name {
+			return values, info.Shape
+		}
+	}
+	panic("unreachable")
+}
+
+// variable reads a weight or a gradient of v and turns it from PyTorch's layout
+// into fcnx's.
+func (g golden) variable(t *testing.T, prefix string, v models.Variable) *tensors.Tensor {
+	t.Helper()
+	values, shape := g.tensor(t, prefix+v.Layer+"."+v.Name)
+	switch v.Role {
+	case models.ConvWeight: // OIHW
+		values, shape = permute(values, shape, 2, 3, 1, 0)
+	case models.UpsampleDense: // IOHW
+		values, shape = permute(values, shape, 2, 3, 0, 1)
+	case models.UpsampleDepth: // C1HW
+		values, shape = permute(values, shape, 2, 3, 0, 1)
+		shape = shape[:3]
+	}
+	require.Equal(t, v.Shape, shape, "%s%s", prefix, v.Path())
+	return tensors.FromFlatDataAndDimensions(values, shape...)
+}
+
+func permute(values []float32, shape []int, axes ...int) ([]float32, []int) {
+	strides, n := make([]int, len(shape)), 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		strides[i], n = n, n*shape[i]
+	}
+	to := make([]int, len(axes))
+	for i, a := range axes {
+		to[i] = shape[a]
+	}
+	out := make([]float32, n)
+	for i := range out {
+		from, rest := 0, i
+		for k := len(to) - 1; k >= 0; k-- {
+			from += rest % to[k] * strides[axes[k]]
+			rest /= to[k]
+		}
+		out[i] = values[from]
+	}
+	return out, to
+}
+
+func (g golden) store(t *testing.T) *model.Store {
+	t.Helper()
+	store := model.NewStore()
+	for _, v := range g.net.Variables() {
+		_, err := store.CreateVariable("/"+v.Path(), g.variable(t, "", v))
+		require.NoError(t, err)
+	}
+	return store
+}
+
+// images gives the input as [N,H,W,3].
+func (g golden) images(t *testing.T) *tensors.Tensor {
+	values, shape := g.tensor(t, "input")
+	values, shape = permute(values, shape, 0, 2, 3, 1)
+	return tensors.FromFlatDataAndDimensions(values, shape...)
+}
+
+func (g golden) labels(t *testing.T) *tensors.Tensor {
+	data, err := g.file.Read("labels")
+	require.NoError(t, err)
+	s := g.images(t).Shape()
+	return tensors.FromFlatDataAndDimensions(data, s.Dim(0), s.Dim(1), s.Dim(2))
+}
+
+// requireClose fails unless every value is within tolerance of the largest one, or
+// of floor where all are smaller.
+func requireClose(t *testing.T, want, got []float32, tolerance, floor float64, what string) {
+	t.Helper()
+	require.Len(t, got, len(want), what)
+	largest := floor
+	for _, w := range want {
+		largest = max(largest, math.Abs(float64(w)))
+	}
+	for i := range want {
+		if d := math.Abs(float64(want[i]) - float64(got[i])); !(d <= tolerance*largest) {
+			t.Fatalf("%s: element %d is %v, PyTorch has %v: off by %.1e of the largest, more than %.0e", what, i, got[i], want[i], d/largest, tolerance)
+		}
+	}
+}
+
+func TestParityLogits(t *testing.T) {
+	b := backend(t, "cpu")
+	for name, g := range openGoldens(t) {
+		t.Run(name, func(t *testing.T) { checkLogits(t, b, g) })
+	}
+}
+
+// The Go backend computes the same graphs: a second opinion on XLA.
+func TestParityLogitsGoBackend(t *testing.T) {
+	b := backend(t, "go")
+	goldens := openGoldens(t)
+	for _, name := range []string{"fcn8s-same-vgg16_bn-learned-at_once", "fcn16s-same-vgg16-depthwise", "fcn32s-same-vgg11_bn-bilinear"} {
+		t.Run(name, func(t *testing.T) { checkLogits(t, b, goldens[name]) })
+	}
+}
+
+func checkLogits(t *testing.T, b compute.Backend, g golden) {
+	out, err := model.CallOnce(b, g.store(t), func(s *model.Scope, x *graph.Node) *graph.Node {
+		return graph.TransposeAllAxes(g.net.Logits(s, x, models.Pass{}), 0, 3, 1, 2)
+	}, g.images(t))
+	require.NoError(t, err)
+	want, shape := g.tensor(t, "logits")
+	require.Equal(t, shape, out.Shape().Dimensions)
+	requireClose(t, want, tensors.MustCopyFlatData[float32](out), 1e-4, 0, "logits")
+}
+
+func TestParityLossAndGradients(t *testing.T) {
+	b := backend(t, "cpu")
+	for name, g := range openGoldens(t) {
+		t.Run(name, func(t *testing.T) {
+			store := g.store(t)
+			classWeights, _ := g.tensor(t, "class_weights")
+			var learned []models.Variable
+			exec, err := model.NewExec(b, store, func(s *model.Scope, x, labels *graph.Node) []*graph.Node {
+				logits := g.net.Logits(s, x, models.Pass{Training: true})
+				sum, weight := models.CrossEntropy(logits, labels, nil)
+				weighted, weights := models.CrossEntropy(logits, labels, graph.Const(x.Graph(), classWeights))
+				mean := graph.Div(sum, weight)
+				out := []*graph.Node{sum, mean, graph.Div(weighted, weights)}
+				var values []*graph.Node
+				for _, v := range g.net.Variables() {
+					if v.Learns() {
+						learned = append(learned, v)
+						values = append(values, store.GetVariable("/"+v.Path()).NodeValue(x))
+					}
+				}
+				return append(out, graph.Gradient(mean, values...)...)
+			})
+			require.NoError(t, err)
+			out, err := exec.Exec(g.images(t), g.labels(t))
+			require.NoError(t, err)
+			for i, name := range []string{"loss_sum", "loss_mean", "loss_weighted_mean"} {
+				want, _ := g.tensor(t, name)
+				require.InEpsilon(t, want[0], tensors.ToScalar[float32](out[i]), 1e-5, name)
+			}
+			for i, v := range learned {
+				want := tensors.MustCopyFlatData[float32](g.variable(t, "grad.", v))
+				floor := 1e-3
+				if strings.HasPrefix(v.Layer, "conv") && v.Role == models.Bias && strings.HasSuffix(g.net.Encoder, "_bn") {
+					floor = 0.1 // batch norm takes a bias away again: what is left is rounding
+				}
+				requireClose(t, want, tensors.MustCopyFlatData[float32](out[3+i]), 1e-3, floor, "gradient of "+v.Path())
+			}
+			for _, v := range g.net.Variables() {
+				if v.Role == models.NormMean || v.Role == models.NormVariance {
+					want := tensors.MustCopyFlatData[float32](g.variable(t, "after.", v))
+					got := store.GetVariable("/" + v.Path()).MustValue()
+					requireClose(t, want, tensors.MustCopyFlatData[float32](got), 1e-4, 0, v.Path())
+				}
+			}
+		})
+	}
+}

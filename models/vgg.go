@@ -1,0 +1,63 @@
+package models
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// vggs holds, for configurations A, B, D and E of VGG (Simonyan and Zisserman,
+// table 1), how many 3x3 convolutions each of the five stages has.
+var vggs = map[string][5]int{
+	"vgg11": {1, 1, 2, 2, 2},
+	"vgg13": {2, 2, 2, 2, 2},
+	"vgg16": {2, 2, 3, 3, 3},
+	"vgg19": {2, 2, 4, 4, 4},
+}
+
+// stageWidths are the stages' channels as multiples of Config.Width: 64, 128,
+// 256, 512 and 512 in the paper.
+var stageWidths = [5]int{1, 2, 4, 8, 8}
+
+// paperPad is what the authors put around the image, on all sides, so that even
+// the smallest one leaves something for fc6 to look at.
+const paperPad = 100
+
+// encode runs the five stages on x [N,H,W,3] and returns what each of them pools:
+// pools[s] has stride 2^s and Width*stageWidths[s-1] channels; pools[0] is x.
+func (c Config) encode(scope *model.Scope, x *graph.Node, pass Pass) (pools [6]*graph.Node) {
+	pools[0] = x
+	if c.Geometry == Paper {
+		// conv1_1 adds the last pixel itself; GoMLX has no gradient for a convolution
+		// that is padded by more than its kernel.
+		x = padAround(x, paperPad-1)
+	}
+	for s, depth := range vggs[strings.TrimSuffix(c.Encoder, "_bn")] {
+		channels := c.Width * stageWidths[s]
+		for i := range depth {
+			x = convolve(scope.In("conv%d_%d", s+1, i+1), x, channels, 3, 1)
+			if c.batchNorm() {
+				name := fmt.Sprintf("bn%d_%d", s+1, i+1)
+				frozen := pass.Frozen != nil && pass.Frozen(name)
+				x = batchNorm(scope.In("%s", name), x, pass.Training && !frozen)
+			}
+			x = relu(x)
+		}
+		x = maxPool(x, c.Geometry == Paper)
+		pools[s+1] = x
+	}
+	return pools
+}
+
+// encoderLayers lists the names of the convolutions, in order.
+func (c Config) encoderLayers() []string {
+	var names []string
+	for s, depth := range vggs[strings.TrimSuffix(c.Encoder, "_bn")] {
+		for i := range depth {
+			names = append(names, fmt.Sprintf("conv%d_%d", s+1, i+1))
+		}
+	}
+	return names
+}

@@ -1,0 +1,73 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/score"
+)
+
+// Result is the score of a whole set.
+type Result struct {
+	Samples   int
+	Loss      float64 // mean over all labelled pixels of the set
+	Confusion *score.Confusion
+}
+
+// Evaluate goes once over a validation set: one confusion matrix over all of it,
+// at the labels' own size. before is called with what is compiled, where that is
+// necessary.
+func Evaluate(ctx context.Context, stepper Stepper, pass Pass, classes int, before func(what string)) (Result, error) {
+	result := Result{Confusion: score.New(classes)}
+	var loss, weight float64
+	for b, err := range pass(ctx) {
+		if err != nil {
+			return result, err
+		}
+		if err := stepper.CompileEval(b, before); err != nil {
+			return result, err
+		}
+		if ctx.Err() != nil {
+			return result, ctx.Err() // a compilation takes long enough to have been asked to stop
+		}
+		l, w, err := stepper.Eval(b, result.Confusion)
+		if err != nil {
+			return result, err
+		}
+		loss, weight = loss+l, weight+w
+		result.Samples += b.Count
+	}
+	if ctx.Err() != nil {
+		return result, ctx.Err()
+	}
+	if weight == 0 {
+		return result, fmt.Errorf("no pixel of the %d validation samples has a label", result.Samples)
+	}
+	result.Loss = loss / weight
+	return result, nil
+}
+
+// Record is the result as events.jsonl and `eval --json` tell it, without the time
+// and the step.
+func (r Result) Record(classes []string) event.Eval {
+	m := r.Confusion.Measures()
+	record := event.Eval{
+		Samples:       r.Samples,
+		PixelAccuracy: event.Float(m.PixelAccuracy),
+		MeanAccuracy:  event.Float(m.MeanAccuracy),
+		MeanIoU:       event.Float(m.MeanIoU),
+		FwIoU:         event.Float(m.FwIoU),
+		Loss:          event.Float(r.Loss),
+		ClassIoU:      make(map[string]*event.Float, len(classes)),
+	}
+	for i, name := range classes {
+		record.ClassIoU[name] = nil
+		if !math.IsNaN(m.ClassIoU[i]) {
+			iou := event.Float(m.ClassIoU[i])
+			record.ClassIoU[name] = &iou
+		}
+	}
+	return record
+}

@@ -1,0 +1,299 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/score"
+)
+
+// Stepper does the work of a run. [Engine] is the one there is; tests have another
+// that computes nothing.
+type Stepper interface {
+	// CompileStep and CompileEval get ready for batches of b's shape. Where that
+	// takes work, they first call before with what it is.
+	CompileStep(b *datasets.Batch, before func(what string)) error
+	CompileEval(b *datasets.Batch, before func(what string)) error
+	// Step updates the weights for the at-th time, counted from 0, at rate lr.
+	Step(b *datasets.Batch, at int64, lr float64) (StepResult, error)
+	// Eval adds a batch's counts to into; it returns the summed loss and weight.
+	Eval(b *datasets.Batch, into *score.Confusion) (loss, weight float64, err error)
+}
+
+// Batches is the stream of training batches, and Pass one pass over the batches of
+// an evaluation ([datasets.Loader.Batches], [datasets.Evaluation.Pass]).
+type (
+	Batches func(context.Context, datasets.Cursor) iter.Seq2[*datasets.Batch, error]
+	Pass    func(context.Context) iter.Seq2[*datasets.Batch, error]
+)
+
+// Progress is how far a run has come. With the variables it is all the state there
+// is: order, augmentation and dropout are functions of the seed and of these.
+type Progress struct {
+	Step      int64           // updates done
+	Cursor    datasets.Cursor // samples drawn
+	Evaluated int64           // the step of the last evaluation; 0: none yet
+	BestIoU   float64         // the highest mean IoU; meaningful when BestStep > 0
+	BestStep  int64
+}
+
+// Saver keeps what a run needs to go on from p.
+type Saver interface {
+	// Save returns when the checkpoint is safely on disk. It refuses a state with
+	// NaN or Inf in it with a [*DivergedError], and keeps the older ones.
+	Save(p Progress, epoch float64) (event.Saved, error)
+}
+
+// Loop is a run from the first step to the last: pure control flow, in which
+// everything that takes time or touches the world is handed in.
+type Loop struct {
+	Stepper  Stepper
+	Train    Batches
+	Val      Pass // nil: the run is never scored
+	Saver    Saver
+	Schedule func(step int) float64 // the learning rate of a step, counted from 0
+	Emit     func(event.Record)
+	Now      func() time.Time
+
+	Classes         []string
+	Steps           int64 // updates in the whole run
+	SamplesPerEpoch int
+	EvalEvery       float64       // steps between evaluations; 0: only at the end
+	SaveEvery       int64         // steps between checkpoints, besides those of evaluations; 0: none
+	SaveInterval    time.Duration // likewise in time
+}
+
+// InterruptedError says that the run was asked to stop, and did, in good order.
+type InterruptedError struct {
+	Progress Progress
+	Saved    bool  // a checkpoint holds Progress; false if there was nothing to keep
+	Cause    error // why, as the context tells
+}
+
+func (e *InterruptedError) Error() string {
+	if !e.Saved {
+		return fmt.Sprintf("stopped before the first step: %v; nothing to keep", e.Cause)
+	}
+	return fmt.Sprintf("stopped after step %d: %v; it is saved, and --resume goes on from there", e.Progress.Step, e.Cause)
+}
+
+func (e *InterruptedError) Unwrap() error { return e.Cause }
+
+// DivergedError says that a number stopped being one.
+type DivergedError struct {
+	Step     int64
+	What     string // "the loss is NaN"
+	LastGood int64  // the step of the newest checkpoint; 0: there is none
+}
+
+func (e *DivergedError) Error() string {
+	text := fmt.Sprintf("diverged at step %d: %s", e.Step, e.What)
+	if e.LastGood > 0 {
+		text += fmt.Sprintf("; the last good checkpoint is that of step %d", e.LastGood)
+	}
+	return text + "; try a lower train.lr, a longer train.warmup or train.clip = 1.0"
+}
+
+// errDone ends the stream of batches from within.
+var errDone = errors.New("all steps are done")
+
+// Run goes on from p to the last step. It returns how far it came; the error is an
+// [*InterruptedError] if ctx ended, and a [*DivergedError] if the loss did.
+//
+// When ctx ends, the step at hand is finished and saved. A compilation cannot be
+// broken off, but nothing follows it.
+func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
+	s := &session{Loop: l, Progress: p, savedStep: p.Step, savedAt: l.Now()}
+	err := s.run(ctx)
+	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, cause)) && s.Step < l.Steps {
+		saved := s.Step > 0
+		if err := s.save(); err != nil {
+			return s.Progress, err
+		}
+		return s.Progress, &InterruptedError{s.Progress, saved, cause}
+	}
+	return s.Progress, err
+}
+
+// session is a Loop under way.
+type session struct {
+	*Loop
+	Progress
+	unsaved   bool  // something happened since the newest checkpoint
+	savedStep int64 // the step of that
+	savedAt   time.Time
+	phase     string
+}
+
+func (s *session) run(ctx context.Context) error {
+	// A run that was stopped between a step and its evaluation owes it.
+	if err := s.evaluateIfDue(ctx); err != nil {
+		return err
+	}
+	waiting := s.Now()
+	for b, err := range s.until(s.Train(ctx, s.Cursor)) {
+		switch {
+		case err == errDone:
+			return s.finish(ctx)
+		case err != nil:
+			return err
+		}
+		if err := s.step(b, waiting); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := s.evaluateIfDue(ctx); err != nil {
+			return err
+		}
+		if s.saveIsDue() {
+			if err := s.save(); err != nil {
+				return err
+			}
+		}
+		waiting = s.Now()
+	}
+	return ctx.Err()
+}
+
+// until ends the stream, with errDone, when all steps are done.
+func (s *session) until(stream iter.Seq2[*datasets.Batch, error]) iter.Seq2[*datasets.Batch, error] {
+	return func(yield func(*datasets.Batch, error) bool) {
+		if s.Step >= s.Steps {
+			yield(nil, errDone)
+			return
+		}
+		for b, err := range stream {
+			if !yield(b, err) {
+				return
+			}
+			if s.Step >= s.Steps {
+				yield(nil, errDone)
+				return
+			}
+		}
+	}
+}
+
+func (s *session) step(b *datasets.Batch, waiting time.Time) error {
+	err := s.Stepper.CompileStep(b, func(what string) {
+		s.enter(event.PhaseCompile, what)
+		waiting = s.Now() // the wait for a compiler is not one for data
+	})
+	if err != nil {
+		return err
+	}
+	s.enter(event.PhaseTrain, "")
+	begin := s.Now()
+	lr := s.Schedule(int(s.Step))
+	result, err := s.Stepper.Step(b, s.Step, lr)
+	if err != nil {
+		return err
+	}
+	end := s.Now()
+	s.Step++
+	s.Cursor = b.Next
+	s.unsaved = true
+	record := event.Step{
+		Head: event.Head{Time: end}, Step: s.Step, Epoch: s.epoch(), Loss: event.Float(result.Loss), LR: lr,
+		DataMS: milliseconds(begin.Sub(waiting)), StepMS: milliseconds(end.Sub(begin)), Images: b.Count,
+	}
+	if !math.IsNaN(result.GradNorm) {
+		norm := event.Float(result.GradNorm)
+		record.GradNorm = &norm
+	}
+	s.Emit(record)
+	if diverged(result.Loss) {
+		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.savedStep}
+	}
+	return nil
+}
+
+// finish scores and saves the last step, whatever the rhythm says.
+func (s *session) finish(ctx context.Context) error {
+	if s.Val != nil && s.Evaluated < s.Step {
+		if err := s.evaluate(ctx); err != nil {
+			return err
+		}
+	}
+	return s.save()
+}
+
+func (s *session) evaluateIfDue(ctx context.Context) error {
+	if s.Val == nil || s.Evaluated >= s.Step {
+		return nil
+	}
+	last := s.Step >= s.Steps
+	due := s.EvalEvery > 0 && int64(float64(s.Step)/s.EvalEvery) > int64(float64(s.Step-1)/s.EvalEvery)
+	if !last && !due {
+		return nil
+	}
+	return s.evaluate(ctx)
+}
+
+// evaluate scores the weights, and saves them: an evaluation is worth keeping.
+func (s *session) evaluate(ctx context.Context) error {
+	begin := s.Now()
+	s.enter(event.PhaseEval, "")
+	result, err := Evaluate(ctx, s.Stepper, s.Val, len(s.Classes), func(what string) {
+		s.enter(event.PhaseCompile, what)
+	})
+	if err != nil {
+		return err
+	}
+	s.Evaluated = s.Step
+	s.unsaved = true
+	record := result.Record(s.Classes)
+	record.Head = event.Head{Time: s.Now()}
+	record.Step, record.Epoch, record.Seconds = s.Step, s.epoch(), s.Now().Sub(begin).Seconds()
+	if iou := float64(record.MeanIoU); !math.IsNaN(iou) && (s.BestStep == 0 || iou > s.BestIoU) {
+		s.BestIoU, s.BestStep, record.Best = iou, s.Step, true
+	}
+	s.Emit(record)
+	return s.save()
+}
+
+func (s *session) saveIsDue() bool {
+	return s.SaveEvery > 0 && s.Step%s.SaveEvery == 0 ||
+		s.SaveInterval > 0 && s.Now().Sub(s.savedAt) >= s.SaveInterval
+}
+
+// save keeps the present state, unless it is kept already.
+func (s *session) save() error {
+	if !s.unsaved {
+		return nil
+	}
+	s.enter(event.PhaseSave, "")
+	record, err := s.Saver.Save(s.Progress, s.epoch())
+	if err != nil {
+		var lost *DivergedError
+		if errors.As(err, &lost) {
+			lost.Step, lost.LastGood = s.Step, s.savedStep
+		}
+		return err
+	}
+	s.unsaved, s.savedStep, s.savedAt = false, s.Step, s.Now()
+	record.Head, record.Step = event.Head{Time: s.savedAt}, s.Step
+	s.Emit(record)
+	return nil
+}
+
+// enter says what the run does from now on, once.
+func (s *session) enter(phase, detail string) {
+	if phase == s.phase && detail == "" {
+		return
+	}
+	s.phase = phase
+	s.Emit(event.Phase{Head: event.Head{Time: s.Now()}, Name: phase, Step: s.Step, Detail: detail})
+}
+
+func (s *session) epoch() float64 { return float64(s.Cursor) / float64(s.SamplesPerEpoch) }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

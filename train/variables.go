@@ -1,0 +1,139 @@
+package train
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/fcnx/fcnx/models"
+)
+
+// Variable describes one variable of a run, as it lies in a checkpoint.
+type Variable struct {
+	Path  string // "conv1_1/weight", "sgd/conv1_1/weight"
+	DType string // as safetensors names it: "F32", "I64", "U64"
+	Shape []int
+}
+
+// Values is where variables come from that do not start fresh: a checkpoint, or a
+// file of weights.
+type Values interface {
+	// Paths lists what there is.
+	Paths() []string
+	// Find tells the type and shape of the variable at path.
+	Find(path string) (dtype string, shape []int, ok bool)
+	// Read fills dst with the variable's bytes.
+	Read(path string, dst []byte) error
+}
+
+// storeDTypes are the types that variables have, by their safetensors names.
+var storeDTypes = map[string]dtypes.DType{
+	"F32": dtypes.Float32, "BF16": dtypes.BFloat16, "F16": dtypes.Float16, "F64": dtypes.Float64,
+	"I32": dtypes.Int32, "I64": dtypes.Int64, "U32": dtypes.Uint32, "U64": dtypes.Uint64,
+}
+
+// loader gives a GoMLX store each variable at the moment when a graph first asks
+// for it: from values where they have it, else as the network's variables start.
+// It puts them on the device one by one, so that the host never holds them all.
+// An optimiser's slot that values do not have is left to start at zero.
+//
+// It implements [model.Loader]; what goes wrong panics, because that interface has
+// no error, and is recovered where the graph is compiled.
+type loader struct {
+	backend compute.Backend
+	vars    map[string]models.Variable
+	values  Values // may be nil
+	seed    uint64
+
+	mu   sync.Mutex
+	used map[string]bool
+}
+
+func newStore(backend compute.Backend, net models.Config, values Values, seed uint64) (*model.Store, *loader) {
+	l := &loader{backend: backend, vars: map[string]models.Variable{}, values: values, seed: seed, used: map[string]bool{}}
+	for _, v := range net.Variables() {
+		l.vars[v.Path()] = v
+	}
+	store := model.NewStore()
+	store.SetLoader(l)
+	return store, l
+}
+
+// LoadVariable implements [model.Loader].
+func (l *loader) LoadVariable(_ *model.Store, fullPath string) (*tensors.Tensor, bool) {
+	path := strings.TrimPrefix(fullPath, "/")
+	t, err := l.load(path)
+	if err != nil {
+		panic(fmt.Errorf("variable %s: %w", path, err))
+	}
+	return t, t != nil
+}
+
+// DeleteVariable implements [model.Loader].
+func (l *loader) DeleteVariable(*model.Store, string) error { return nil }
+
+func (l *loader) load(path string) (*tensors.Tensor, error) {
+	spec, ours := l.vars[path]
+	var t *tensors.Tensor
+	var err error
+	if dtype, shape, ok := l.find(path); ok {
+		if ours && !slices.Equal(shape, spec.Shape) {
+			return nil, fmt.Errorf("its stored shape is %v, the network's is %v", shape, spec.Shape)
+		}
+		known, ok := storeDTypes[dtype]
+		if !ok {
+			return nil, fmt.Errorf("it is stored as %s, a type that no variable has", dtype)
+		}
+		t = tensors.FromShape(shapes.Make(known, shape...))
+		if bytesErr := t.MutableBytes(func(data []byte) { err = l.values.Read(path, data) }); bytesErr != nil {
+			err = bytesErr
+		}
+	} else if ours {
+		t = tensors.FromShape(shapes.Make(dtypes.Float32, spec.Shape...))
+		err = t.MutableFlatData(func(flat any) { spec.Initial(l.seed, flat.([]float32)) })
+	} else {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.MaterializeOnDevice(l.backend, false, 0); err != nil {
+		return nil, err
+	}
+	t.FinalizeLocal()
+	if t.ByteSize() > 64<<20 {
+		debug.FreeOSMemory() // fc6 alone has 411 MB, and the step's peak is to come
+	}
+	return t, nil
+}
+
+func (l *loader) find(path string) (dtype string, shape []int, ok bool) {
+	if l.values == nil {
+		return "", nil, false
+	}
+	dtype, shape, ok = l.values.Find(path)
+	if ok {
+		l.mu.Lock()
+		l.used[path] = true
+		l.mu.Unlock()
+	}
+	return dtype, shape, ok
+}
+
+// unused lists what the values have and no graph asked for.
+func (l *loader) unused() []string {
+	if l.values == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.values.Paths()), func(path string) bool { return l.used[path] })
+}
