@@ -2,7 +2,6 @@ package device
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// cudaChecksEnv is go-xla's; "no" turns off its search for NVIDIA's libraries.
+const cudaChecksEnv = "GOPJRT_CUDA_CHECKS"
+
 // openPlugin checks p against its record and loads it.
 func openPlugin(ctx context.Context, p Plugin, devices int) (*Backend, error) {
 	if err := p.verify(ctx); err != nil {
@@ -21,22 +23,35 @@ func openPlugin(ctx context.Context, p Plugin, devices int) (*Backend, error) {
 		}
 		return nil, &unusable{err}
 	}
+	if err := checkLibrary(p.Path); err != nil {
+		return nil, unusablef("%w; `fcnx plugins install --force %s` replaces it", err, p.Kind)
+	}
 	name, err := neutralName(p.Path)
 	if err != nil {
 		return nil, unusablef("opening the %s plugin: %w", p.Kind, err)
 	}
 	options := pjrt.NamedValuesMap{}
-	if p.Kind == CPU {
+	switch p.Kind {
+	case CPU:
 		// The plugin presents four devices where nobody says a number.
 		options["cpu_device_count"] = int64(devices)
+	case CUDA:
+		// go-xla would look for NVIDIA's libraries next to the name rather than the
+		// file, warn that there are none, and edit XLA_FLAGS. The plugin's RPATH finds
+		// them by itself.
+		if _, set := os.LookupEnv(cudaChecksEnv); !set {
+			if err := os.Setenv(cudaChecksEnv, "no"); err != nil {
+				return nil, unusablef("setting %s: %w", cudaChecksEnv, err)
+			}
+		}
 	}
 	b, err := xla.NewWithOptions(name, options)
 	if err != nil {
-		return nil, unusablef("%s", loadFailure(p, name, err))
+		return nil, startFailure(p, name, err)
 	}
 	library, err := pjrt.GetPlugin(name) // the one that was loaded just now
 	if err != nil {
-		return nil, unusablef("%s", loadFailure(p, name, err))
+		return nil, startFailure(p, name, err)
 	}
 	major, minor := library.Version()
 	return &Backend{
@@ -71,18 +86,16 @@ func neutralName(path string) (string, error) {
 	return name, nil
 }
 
-// loadFailure says in one sentence why p did not load.
-func loadFailure(p Plugin, name string, err error) string {
-	reason := err.Error()
+// startFailure says in one sentence why a sound plugin did not start.
+func startFailure(p Plugin, name string, err error) error {
+	reason := strings.ReplaceAll(err.Error(), name, p.Path)
 	switch {
-	case strings.Contains(reason, "libstdc++"):
-		return fmt.Sprintf("the %s plugin needs the C++ library, which is not here: install it with `apt-get install libstdc++6`", p.Kind)
-	case strings.Contains(reason, "failed to find symbol"):
-		return fmt.Sprintf("%s is a library but no PJRT plugin (it exports no GetPjrtApi); `fcnx plugins install --force %s` replaces it", p.Path, p.Kind)
-	case strings.Contains(reason, "invalid ELF header"), strings.Contains(reason, "file too short"):
-		return fmt.Sprintf("%s is no shared library; `fcnx plugins install --force %s` replaces it", p.Path, p.Kind)
-	case strings.Contains(reason, "wrong ELF class"), strings.Contains(reason, "cannot open shared object file") && !errors.Is(err, os.ErrNotExist):
-		return fmt.Sprintf("%s does not load on this machine: %s", p.Path, reason)
+	case strings.Contains(reason, "libstdc++.so") || strings.Contains(reason, "libgcc_s.so"):
+		return unusablef("the %s plugin needs the C++ library, which is not on this machine; `apt-get install libstdc++6` installs it", p.Kind)
+	case strings.Contains(reason, "GLIBC_"):
+		return unusablef("the %s plugin needs a newer glibc than this machine has (2.27 or later): %s", p.Kind, reason)
+	case p.Kind == CUDA:
+		return unusablef("the cuda plugin found no GPU that it can use: %s; `nvidia-smi` shows GPUs and driver, docs/plugins.md what the plugin needs", reason)
 	}
-	return fmt.Sprintf("the %s plugin does not start: %s", p.Kind, strings.ReplaceAll(reason, name, p.Path))
+	return unusablef("the %s plugin does not start: %s", p.Kind, reason)
 }

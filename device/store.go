@@ -104,21 +104,26 @@ func (e *notInstalled) Error() string {
 
 func (e *notInstalled) Is(target error) bool { return target == ErrNotInstalled }
 
-// verify reads the whole library and compares it with the record.
-func (p Plugin) verify(ctx context.Context) error {
-	info, err := os.Stat(p.Path)
+// Verify reads the whole library of an installed plugin and compares it with the
+// record.
+func (s *Store) Verify(ctx context.Context, kind string) (Plugin, error) {
+	p, err := s.Find(kind)
 	if err != nil {
-		return fmt.Errorf("the %s plugin is recorded but its library is not there: %w; `fcnx plugins install --force %s` brings it back", p.Kind, err, p.Kind)
+		return Plugin{}, err
 	}
-	if info.Size() != p.Size {
-		return fmt.Errorf("%s has %d bytes where %d were installed; it was not opened; `fcnx plugins install --force %s` replaces it", p.Path, info.Size(), p.Size, p.Kind)
+	return p, p.verify(ctx)
+}
+
+// Remove takes a plugin out of the store. A library that belongs to another
+// program, such as JAX's, is forgotten but not touched.
+func (s *Store) Remove(ctx context.Context, kind string) error {
+	if _, err := s.Find(kind); errors.Is(err, ErrNotInstalled) {
+		return err
 	}
-	sum, err := hashFile(ctx, p.Path)
+	unlock, err := s.lock(ctx, func(string, ...any) {})
 	if err != nil {
 		return err
 	}
-	if sum != p.SHA256 {
-		return fmt.Errorf("%s is not the file that was installed: its sha256 is %s, recorded is %s; it was not opened; `fcnx plugins install --force %s` replaces it", p.Path, sum, p.SHA256, p.Kind)
-	}
-	return nil
+	defer unlock()
+	return s.writeFailure(s.discard(kind))
 }
