@@ -69,7 +69,7 @@ func (h pngHeader) bitsPerPixel() int {
 // encoded is an image file whose header has been read and judged, and whose
 // pixels have not.
 type encoded struct {
-	file   *os.File
+	file   io.ReadSeekCloser
 	format format
 	h, w   int
 	head   pngHeader // the first bytes, whatever the format
@@ -81,19 +81,22 @@ func openEncoded(open func() (*os.File, error), maxPixels int64) (*encoded, erro
 	if err != nil {
 		return nil, plainPathError(err)
 	}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, plainPathError(err)
+	}
 	e := &encoded{file: file}
-	if err := e.readHeader(maxPixels); err != nil {
+	if err := e.readHeader(info.Size(), maxPixels); err != nil {
 		file.Close()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *encoded) readHeader(maxPixels int64) error {
-	info, err := e.file.Stat()
-	if err != nil {
-		return plainPathError(err)
-	}
+// readHeader finds format and size of a file of so many bytes, or why it is not to
+// be decoded.
+func (e *encoded) readHeader(bytes, maxPixels int64) error {
 	n, err := io.ReadFull(e.file, e.head[:])
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return plainPathError(err)
@@ -126,8 +129,8 @@ func (e *encoded) readHeader(maxPixels int64) error {
 	// Divided, since a product of two sizes can overflow.
 	case int64(e.h) > maxPixels/int64(e.w):
 		return fmt.Errorf("%dx%d (height x width) is more than %d pixels; raise ?max_pixels= if that is meant", e.h, e.w, maxPixels)
-	case perByte > 0 && int64(e.h)*int64(e.w)/perByte > info.Size():
-		return fmt.Errorf("the %s header says %dx%d (height x width), but the file has only %d bytes", e.format.name, e.h, e.w, info.Size())
+	case perByte > 0 && int64(e.h)*int64(e.w)/perByte > bytes:
+		return fmt.Errorf("the %s header says %dx%d (height x width), but the file has only %d bytes", e.format.name, e.h, e.w, bytes)
 	}
 	return nil
 }
@@ -159,12 +162,20 @@ func (e *encoded) read(decode func(io.Reader) error) (err error) {
 		}
 	}()
 	if err := decode(bufio.NewReaderSize(e.file, 32<<10)); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			return fmt.Errorf("broken %s: the file ends too early", e.format.name)
-		}
-		return fmt.Errorf("broken %s: %w", e.format.name, err)
+		return e.explain(err)
 	}
 	return nil
+}
+
+// explain rids a decoder's error of the decoder. Some tell a file that was cut off
+// by the text alone.
+func (e *encoded) explain(err error) error {
+	text := strings.TrimPrefix(err.Error(), strings.ToLower(e.format.name)+": ")
+	text = strings.TrimPrefix(text, "invalid format: ")
+	if strings.HasSuffix(text, "EOF") || text == "not enough pixel data" {
+		text = "the file ends too early"
+	}
+	return fmt.Errorf("broken %s: %s", e.format.name, text)
 }
 
 func hasMagic(head []byte, magic string) bool {

@@ -33,7 +33,7 @@ func folderLayout(root *os.Root, dir string) (flat bool, splits []string, err er
 	case flat && splits != nil:
 		err = fmt.Errorf("%s: has both images/ and %s/images/; keep one of the two layouts", dir, splits[0])
 	case !flat && splits == nil:
-		err = fmt.Errorf("%s: no images/ and masks/ there, nor train/images/ and train/masks/", dir)
+		err = fmt.Errorf("%s: no images/ and masks/ there, nor train/images/ and train/masks/%s", dir, otherLayout(root, dir))
 	}
 	for _, place := range places(flat, splits) {
 		if err == nil && !isDir(root, path.Join(place, folderMasks)) {
@@ -41,6 +41,17 @@ func folderLayout(root *os.Root, dir string) (flat bool, splits []string, err er
 		}
 	}
 	return flat, splits, err
+}
+
+// otherLayout is a hint when a directory has the layout of another kind.
+func otherLayout(root *os.Root, dir string) string {
+	switch {
+	case isDir(root, "trainannot"):
+		return fmt.Sprintf("; did you mean camvid:%s?", dir)
+	case isDir(root, vocImages):
+		return fmt.Sprintf("; did you mean voc:%s?", dir)
+	}
+	return ""
 }
 
 // places are the directories that hold images/ and masks/.
@@ -84,8 +95,15 @@ func folderSplits(spec Spec) ([]string, error) {
 	if share == 0 {
 		return splits, nil
 	}
-	if slices.Contains(splits, Val) || !slices.Contains(splits, Train) {
-		return nil, &SpecError{spec.String(), fmt.Errorf("val=%s holds out a part of train, but there is %s; leave the option out", spec.Options["val"], path.Join(spec.Path, splits[0]))}
+	problem := ""
+	switch {
+	case slices.Contains(splits, Val):
+		problem = "a val split"
+	case !slices.Contains(splits, Train):
+		problem = "no train split"
+	}
+	if problem != "" {
+		return nil, &SpecError{spec.String(), fmt.Errorf("val=%s holds out a part of train, but there is %s; leave the option out", spec.Options["val"], problem)}
 	}
 	return slices.Insert(splits, 1, Val), nil
 }

@@ -125,13 +125,13 @@ func newCanvas(h, w int, rng *rand.Rand) *canvas {
 	return &canvas{image.NewNRGBA(r), image.NewGray(r), h, w, rng}
 }
 
-// drawScene paints a background and 2 to 5 shapes, the later over the earlier.
+// drawScene paints a background and up to 7 shapes, the later over the earlier.
 func (c *canvas) drawScene(classes int) {
 	unit := float64(min(c.h, c.w)) / 96
 	background := c.randomPaint(c.rng.Float64()*360, 0.5, unit)
 	c.fill(&background)
 	var placed []shape
-	for range 2 + c.rng.IntN(4) {
+	for range 3 + c.rng.IntN(5) {
 		s := randomShape(c.rng, 1+c.rng.IntN(classes-1), unit)
 		if !c.place(&s, placed) {
 			continue
@@ -166,7 +166,7 @@ func (c *canvas) place(s *shape, placed []shape) bool {
 // background, or there would be nothing to see.
 func (c *canvas) shapePaint(kind int, unit float64, background *paint) paint {
 	for {
-		p := c.randomPaint(60*float64(kind)+35*c.rng.NormFloat64(), 0.8, unit)
+		p := c.randomPaint(60*float64(kind)+30*c.rng.NormFloat64(), 0.8, unit)
 		contrast := 0.0
 		for i := range p.from {
 			d := p.from[i] + p.to[i] - background.from[i] - background.to[i]

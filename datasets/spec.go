@@ -65,7 +65,7 @@ func ParseSpec(text string) (Spec, error) {
 	switch {
 	case ok:
 	case !strings.Contains(place, ":") && strings.ContainsAny(place, `/\.`):
-		return fail("that is a path, and the kind of data is missing; write folder:%s for images/ and masks/ (kinds: %s)", place, kindNames())
+		return fail("that is a path, and the kind of data is missing; write folder:%s where images/ and masks/ are (the kinds are %s)", place, strings.Join(kindNames(), ", "))
 	default:
 		return fail("there is no kind of data %q%s; the kinds are %s", name, didYouMean(name, kindNames()), strings.Join(kindNames(), ", "))
 	}
@@ -179,7 +179,7 @@ func (s Spec) intOption(key string, fallback, lo, hi int64) (int64, error) {
 	return n, nil
 }
 
-// didYouMean is "; did you mean ...?" when one of the words is near enough to be
+// didYouMean is ` (did you mean "..."?)` when one of the words is near enough to be
 // what was meant, and nothing otherwise.
 func didYouMean(word string, words []string) string {
 	best, distance := "", len(word)/2+1

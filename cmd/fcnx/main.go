@@ -54,6 +54,7 @@ func newRootCommand() *cobra.Command {
 		return usageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
 	})
 	root.AddCommand(
+		newDataCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -15,6 +15,7 @@ func TestMain(m *testing.M) {
 		"fcnx": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
+		"mkimages": makeImages,
 	})
 }
 
