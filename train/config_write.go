@@ -1,0 +1,64 @@
+package train
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// TOML writes the whole configuration, defaults too, so that it does not depend on
+// the defaults of the version that reads it. [Load] reads it back to the same
+// configuration.
+func (c Config) TOML() ([]byte, error) {
+	data, err := toml.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("writing the configuration: %w", err)
+	}
+	return data, nil
+}
+
+// Change is one key whose value is another.
+type Change struct {
+	Key      string
+	Old, New string // as in TOML
+}
+
+func (c Change) String() string {
+	return fmt.Sprintf("%s: %s, was %s", c.Key, c.New, c.Old)
+}
+
+// harmless are the keys that say where, how fast and how watched a run is, and
+// leave every weight as it would have been.
+var harmless = []string{
+	"run.name", "run.out", "run.ui",
+	"data.workers", "data.cache",
+	"checkpoint.every_steps", "checkpoint.every_minutes", "checkpoint.keep",
+}
+
+// Harmless tells whether a resumed run may take the change and still be the run
+// that it was.
+func (c Change) Harmless() bool { return slices.Contains(harmless, c.Key) }
+
+// Diff lists the keys whose values differ, in the order of [Keys].
+func Diff(old, new Config) []Change {
+	var changes []Change
+	news := new.values()
+	eachKey(&old, func(key string, value reflect.Value) {
+		if was, is := literal(value), literal(news[key]); was != is {
+			changes = append(changes, Change{key, was, is})
+		}
+	})
+	return changes
+}
+
+// literal is a value as TOML writes it.
+func literal(value reflect.Value) string {
+	data, err := toml.Marshal(map[string]any{"value": value.Interface()})
+	if err != nil {
+		return fmt.Sprint(value.Interface())
+	}
+	return strings.TrimSpace(strings.TrimPrefix(string(data), "value ="))
+}

@@ -1,0 +1,84 @@
+package train
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// randomise gives every key some value of its type.
+func randomise(rng *rand.Rand, value reflect.Value) {
+	switch value.Kind() {
+	case reflect.Bool:
+		value.SetBool(rng.IntN(2) == 0)
+	case reflect.String:
+		letters := []rune("abc '\"\\\n\t\x00\u0085é漢\U0001f600={}[]#")
+		text := make([]rune, rng.IntN(8))
+		for i := range text {
+			text[i] = letters[rng.IntN(len(letters))]
+		}
+		value.SetString(string(text))
+	case reflect.Int:
+		value.SetInt(rng.Int64() - rng.Int64())
+	case reflect.Uint64:
+		value.SetUint(rng.Uint64() >> 1)
+	case reflect.Float64:
+		value.SetFloat(rng.NormFloat64() * []float64{0, 1e-300, 1e-10, 1, 1e20, 1e300}[rng.IntN(6)])
+	case reflect.Slice:
+		if n := rng.IntN(4); n > 0 {
+			value.Set(reflect.MakeSlice(value.Type(), n, n))
+		}
+		fallthrough
+	case reflect.Array:
+		for i := range value.Len() {
+			randomise(rng, value.Index(i))
+		}
+	}
+}
+
+func TestTOMLRoundTrip(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		var c Config
+		eachKey(&c, func(_ string, value reflect.Value) { randomise(rng, value) })
+		written, err := c.TOML()
+		require.NoError(t, err)
+		again, origins, err := Load(Sources{Path: "config.toml", File: written})
+		require.NoError(t, err, "%s", written)
+		// Every key was written, for two ways to say one thing both are there.
+		require.Len(t, origins, len(Keys()))
+		require.Equal(t, c, again)
+		require.Empty(t, Diff(c, again))
+	}
+}
+
+func TestDiff(t *testing.T) {
+	old := Default()
+	require.Empty(t, Diff(old, Default()))
+
+	new := Default()
+	new.Train.LR = 0.05
+	new.Train.Freeze = []string{"conv1_*"}
+	new.Run.UI = "json"
+	new.Augment.Scale = []float64{} // as good as nil
+	changes := Diff(old, new)
+	var lines []string
+	var harmless []bool
+	for _, c := range changes {
+		lines, harmless = append(lines, c.String()), append(harmless, c.Harmless())
+	}
+	require.Equal(t, []string{
+		"run.ui: 'json', was 'auto'",
+		"train.lr: 0.05, was 0.01",
+		"train.freeze: ['conv1_*'], was []",
+	}, lines)
+	require.Equal(t, []bool{true, false, false}, harmless)
+}
+
+func TestHarmlessKeysAreKeys(t *testing.T) {
+	for _, key := range harmless {
+		require.Contains(t, Keys(), key)
+	}
+}
