@@ -23,8 +23,10 @@ func newDataCommand() *cobra.Command {
 	data := &cobra.Command{
 		Use:   "data",
 		Short: "Check and look at a data set",
-		Args:  noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// Not inherited from the root.
+		SuggestionsMinimumDistance: 2,
+		Args:                       noSuchCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	data.AddCommand(newDataCheckCommand(), newDataShowCommand())
 	return data
@@ -91,7 +93,7 @@ func oneSpec(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}
-	return usageError(fmt.Errorf("%s takes one SPEC, like shapes or folder:DIR, not %d; see `%s --help`", cmd.CommandPath(), len(args), cmd.CommandPath()))
+	return usageError(fmt.Errorf("one SPEC is needed, like shapes or folder:DIR, not %d; see `%s --help`", len(args), cmd.CommandPath()))
 }
 
 // specError tells a spec that is written wrong from data that is.
