@@ -3,13 +3,9 @@ package train
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"slices"
-	"strings"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -37,6 +33,8 @@ type Engine struct {
 	loader   *loader
 	step     *model.Exec
 	eval     *model.Exec
+	masks    *model.Exec
+	logits   *model.Exec
 	compiled map[string]bool
 }
 
@@ -85,77 +83,17 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	if e.eval, err = model.NewExec(backend, e.store, e.evalGraph); err != nil {
 		return nil, err
 	}
+	if e.masks, err = model.NewExec(backend, e.store, e.maskGraph); err != nil {
+		return nil, err
+	}
+	if e.logits, err = model.NewExec(backend, e.store, e.logitGraph); err != nil {
+		return nil, err
+	}
 	// The loader bounds the number of shapes; GoMLX's own limit would be a second.
-	e.step.SetMaxCache(-1)
-	e.eval.SetMaxCache(-1)
+	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
+		exec.SetMaxCache(-1)
+	}
 	return e, nil
-}
-
-// stepGraph is one update: images to logits to loss to gradients to new weights.
-// Its inputs are those of trainInputs; it returns the loss and, where gradients
-// are clipped, their norm.
-func (e *Engine) stepGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
-	images, sizes, labels, lr, rng := in[0], in[1], in[2], in[3], in[4]
-	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre),
-		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozen})
-	loss := e.loss(models.CrossEntropy(logits, labels, e.classWeights(images)))
-
-	var learners []learner
-	var values []*graph.Node
-	for _, spec := range e.net.Variables() {
-		v := e.store.GetVariable("/" + spec.Path())
-		group := e.cfg.groupOf(spec)
-		v.SetTrainable(!group.frozen)
-		if !group.frozen {
-			learners = append(learners, learner{variable: v, spec: spec, group: group})
-			values = append(values, v.NodeValue(loss))
-		}
-	}
-	for i, grad := range graph.Gradient(loss, values...) {
-		learners[i].grad = grad
-	}
-	norm := update(e.store, e.cfg, learners, lr)
-	for v := range e.store.IterVariables() {
-		if v.ChangedInGraph(loss.Graph()) {
-			donate(loss.Graph().GetParameterByName(v.Path()))
-		}
-	}
-	if norm == nil {
-		return []*graph.Node{loss}
-	}
-	return []*graph.Node{loss, norm}
-}
-
-// evalGraph scores one batch at its labels' own size: the summed loss, the summed
-// weight, and the confusion counts.
-func (e *Engine) evalGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
-	images, sizes, labels, labelSizes := in[0], in[1], in[2], in[3]
-	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre), models.Pass{})
-	if e.resized {
-		logits = models.ResizeLogits(logits, sizes, labelSizes, labels.Shape().Dim(1), labels.Shape().Dim(2))
-	}
-	sum, weight := models.CrossEntropy(logits, labels, e.classWeights(images))
-	return []*graph.Node{sum, weight, models.ConfusionCounts(logits, labels)}
-}
-
-// loss turns summed loss and weight into what is minimised.
-func (e *Engine) loss(sum, weight *graph.Node) *graph.Node {
-	if e.cfg.Loss == "sum" {
-		return sum
-	}
-	// A batch without a single labelled pixel teaches nothing, and is no NaN.
-	return graph.Div(sum, graph.Where(graph.GreaterThan(weight, graph.ZerosLike(weight)), weight, graph.OnesLike(weight)))
-}
-
-func (e *Engine) classWeights(g graph.GraphProvider) *graph.Node {
-	if len(e.cfg.ClassWeights) == 0 {
-		return nil
-	}
-	weights := make([]float32, len(e.cfg.ClassWeights))
-	for i, w := range e.cfg.ClassWeights {
-		weights[i] = float32(w)
-	}
-	return graph.Const(g.Graph(), weights)
 }
 
 // CompileStep gets ready for training steps on batches of b's shape, and
@@ -232,6 +170,28 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion) (loss, weight fl
 	return float64(tensors.ToScalar[float32](out[0])), float64(tensors.ToScalar[float32](out[1])), errors.Join(bad, err)
 }
 
+// Masks returns the most likely class of every pixel of a batch, row-major
+// [N,LabelH,LabelW], at the size of the labels (of which only the size counts).
+func (e *Engine) Masks(b *datasets.Batch) ([]uint8, error) { return predict[uint8](e, e.masks, b) }
+
+// Logits returns the scores of every pixel, row-major [N,Classes,LabelH,LabelW], at
+// the size of the labels.
+func (e *Engine) Logits(b *datasets.Batch) ([]float32, error) { return predict[float32](e, e.logits, b) }
+
+func predict[T uint8 | float32](e *Engine, exec *model.Exec, b *datasets.Batch) (flat []T, err error) {
+	defer recoverInto(&err, "prediction")
+	in, err := e.evalInputs(b)
+	if err != nil {
+		return nil, err
+	}
+	out, err := e.call(exec, in)
+	if err != nil {
+		return nil, fmt.Errorf("prediction: %w", err)
+	}
+	defer finalize(out)
+	return tensors.CopyFlatData[T](out[0])
+}
+
 func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor, error) {
 	defer finalize(in)
 	args := make([]any, len(in))
@@ -265,71 +225,11 @@ func pixels(b *datasets.Batch) []*tensors.Tensor {
 	}
 }
 
-// CheckValues is an error if some of the values that the engine was given have
-// found no variable. It can say so once a training step was compiled.
-func (e *Engine) CheckValues() error {
-	if unused := e.loader.unused(); len(unused) > 0 {
-		slices.Sort(unused)
-		return fmt.Errorf("%d stored variables belong to no variable of this run, the first is %s", len(unused), unused[0])
-	}
-	return nil
-}
-
-// Variables lists everything that a resumed run needs to go on from here, sorted
-// by path: the weights, running averages and the optimiser's slots.
-func (e *Engine) Variables() []Variable {
-	names := map[dtypes.DType]string{}
-	for name, dtype := range storeDTypes {
-		names[dtype] = name
-	}
-	var vars []Variable
-	for v := range e.store.IterVariables() {
-		vars = append(vars, Variable{strings.TrimPrefix(v.Path(), "/"), names[v.DType()], v.Shape().Dimensions})
-	}
-	slices.SortFunc(vars, func(a, b Variable) int { return strings.Compare(a.Path, b.Path) })
-	return vars
-}
-
-// WriteVariable writes the bytes of one of them, little-endian and row-major, to
-// w. It refuses NaN and Inf with a [*DivergedError]: such a state is of no use, and
-// must not take the place of a good one.
-func (e *Engine) WriteVariable(path string, w io.Writer) error {
-	v := e.store.GetVariable("/" + path)
-	if v == nil {
-		return fmt.Errorf("there is no variable %s", path)
-	}
-	value, err := v.Value()
-	if err != nil {
-		return fmt.Errorf("variable %s: %w", path, err)
-	}
-	var written error
-	err = value.ConstBytes(func(data []byte) {
-		if v.DType() == dtypes.Float32 && !allFinite(data) {
-			written = &DivergedError{What: path + " holds NaN or Inf"}
-			return
-		}
-		_, written = w.Write(data)
-	})
-	if !value.IsShared() && value.IsOnAnyDevice() {
-		value.FinalizeLocal() // the copy that was made to look at it
-	}
-	return errors.Join(err, written)
-}
-
-// allFinite looks for the exponent that float32 keeps for NaN and Inf.
-func allFinite(float32s []byte) bool {
-	for i := 0; i+4 <= len(float32s); i += 4 {
-		if float32s[i+3]&0x7f == 0x7f && float32s[i+2]&0x80 != 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // Close gives the engine's memory back.
 func (e *Engine) Close() {
-	e.step.Finalize()
-	e.eval.Finalize()
+	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
+		exec.Finalize()
+	}
 	e.store.Finalize()
 }
 

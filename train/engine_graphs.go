@@ -1,0 +1,94 @@
+package train
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/fcnx/fcnx/models"
+)
+
+// stepGraph is one update: images to logits to loss to gradients to new weights.
+// Its inputs are those of trainInputs; it returns the loss and, where gradients
+// are clipped, their norm.
+func (e *Engine) stepGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
+	images, sizes, labels, lr, rng := in[0], in[1], in[2], in[3], in[4]
+	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre),
+		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozen})
+	loss := e.loss(models.CrossEntropy(logits, labels, e.classWeights(images)))
+
+	var learners []learner
+	var values []*graph.Node
+	for _, spec := range e.net.Variables() {
+		v := e.store.GetVariable("/" + spec.Path())
+		group := e.cfg.groupOf(spec)
+		v.SetTrainable(!group.frozen)
+		if !group.frozen {
+			learners = append(learners, learner{variable: v, spec: spec, group: group})
+			values = append(values, v.NodeValue(loss))
+		}
+	}
+	for i, grad := range graph.Gradient(loss, values...) {
+		learners[i].grad = grad
+	}
+	norm := update(e.store, e.cfg, learners, lr)
+	for v := range e.store.IterVariables() {
+		if v.ChangedInGraph(loss.Graph()) {
+			donate(loss.Graph().GetParameterByName(v.Path()))
+		}
+	}
+	if norm == nil {
+		return []*graph.Node{loss}
+	}
+	return []*graph.Node{loss, norm}
+}
+
+// evalGraph scores one batch at its labels' own size: the summed loss, the summed
+// weight, and the confusion counts.
+func (e *Engine) evalGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
+	logits, labels := e.infer(scope, in), in[2]
+	sum, weight := models.CrossEntropy(logits, labels, e.classWeights(logits))
+	return []*graph.Node{sum, weight, models.ConfusionCounts(logits, labels)}
+}
+
+// maskGraph gives the most likely class of each pixel, uint8 [N,LabelH,LabelW].
+func (e *Engine) maskGraph(scope *model.Scope, in []*graph.Node) *graph.Node {
+	return graph.ArgMax(e.infer(scope, in), -1, dtypes.Uint8)
+}
+
+// logitGraph gives the scores, float32 [N,C,LabelH,LabelW].
+func (e *Engine) logitGraph(scope *model.Scope, in []*graph.Node) *graph.Node {
+	return graph.TransposeAllAxes(e.infer(scope, in), 0, 3, 1, 2)
+}
+
+// infer runs the network as it is used, on inputs as of evalInputs: logits
+// [N,LabelH,LabelW,C] at the labels' own size.
+func (e *Engine) infer(scope *model.Scope, in []*graph.Node) *graph.Node {
+	images, sizes, labels, labelSizes := in[0], in[1], in[2], in[3]
+	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre), models.Pass{})
+	if !e.resized {
+		return logits
+	}
+	return models.ResizeLogits(logits, sizes, labelSizes, labels.Shape().Dim(1), labels.Shape().Dim(2))
+}
+
+// loss turns summed loss and weight into what is minimised.
+func (e *Engine) loss(sum, weight *graph.Node) *graph.Node {
+	if e.cfg.Loss == "sum" {
+		return sum
+	}
+	// A batch without a single labelled pixel teaches nothing, and is no NaN.
+	return graph.Div(sum, graph.Where(graph.GreaterThan(weight, graph.ZerosLike(weight)), weight, graph.OnesLike(weight)))
+}
+
+func (e *Engine) classWeights(g graph.GraphProvider) *graph.Node {
+	if len(e.cfg.ClassWeights) == 0 {
+		return nil
+	}
+	weights := make([]float32, len(e.cfg.ClassWeights))
+	for i, w := range e.cfg.ClassWeights {
+		weights[i] = float32(w)
+	}
+	return graph.Const(g.Graph(), weights)
+}
+

@@ -1,0 +1,73 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+)
+
+// CheckValues is an error if some of the values that the engine was given have
+// found no variable. It can say so once a training step was compiled.
+func (e *Engine) CheckValues() error {
+	if unused := e.loader.unused(); len(unused) > 0 {
+		slices.Sort(unused)
+		return fmt.Errorf("%d stored variables belong to no variable of this run, the first is %s", len(unused), unused[0])
+	}
+	return nil
+}
+
+// Variables lists everything that a resumed run needs to go on from here, sorted
+// by path: the weights, running averages and the optimiser's slots.
+func (e *Engine) Variables() []Variable {
+	names := map[dtypes.DType]string{}
+	for name, dtype := range storeDTypes {
+		names[dtype] = name
+	}
+	var vars []Variable
+	for v := range e.store.IterVariables() {
+		vars = append(vars, Variable{strings.TrimPrefix(v.Path(), "/"), names[v.DType()], v.Shape().Dimensions})
+	}
+	slices.SortFunc(vars, func(a, b Variable) int { return strings.Compare(a.Path, b.Path) })
+	return vars
+}
+
+// WriteVariable writes the bytes of one of them, little-endian and row-major, to
+// w. It refuses NaN and Inf with a [*DivergedError]: such a state is of no use, and
+// must not take the place of a good one.
+func (e *Engine) WriteVariable(path string, w io.Writer) error {
+	v := e.store.GetVariable("/" + path)
+	if v == nil {
+		return fmt.Errorf("there is no variable %s", path)
+	}
+	value, err := v.Value()
+	if err != nil {
+		return fmt.Errorf("variable %s: %w", path, err)
+	}
+	var written error
+	err = value.ConstBytes(func(data []byte) {
+		if v.DType() == dtypes.Float32 && !allFinite(data) {
+			written = &DivergedError{What: path + " holds NaN or Inf"}
+			return
+		}
+		_, written = w.Write(data)
+	})
+	if !value.IsShared() && value.IsOnAnyDevice() {
+		value.FinalizeLocal() // the copy that was made to look at it
+	}
+	return errors.Join(err, written)
+}
+
+// allFinite looks for the exponent that float32 keeps for NaN and Inf.
+func allFinite(float32s []byte) bool {
+	for i := 0; i+4 <= len(float32s); i += 4 {
+		if float32s[i+3]&0x7f == 0x7f && float32s[i+2]&0x80 != 0 {
+			return false
+		}
+	}
+	return true
+}
+
