@@ -186,7 +186,7 @@ func closed(s Subject) error {
 		return err
 	}
 	if err := s.Sink.Handle(note("afterwards")); !errors.Is(err, sink.ErrClosed) {
-		return fmt.Errorf("Handle after Close returned %v", err)
+		return fmt.Errorf("handling after Close returned %v", err)
 	}
 	if s.Output != nil && strings.Contains(s.Output(), "afterwards") {
 		return errors.New("a record that was handled after Close came out")
