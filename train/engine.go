@@ -176,7 +176,9 @@ func (e *Engine) Masks(b *datasets.Batch) ([]uint8, error) { return predict[uint
 
 // Logits returns the scores of every pixel, row-major [N,Classes,LabelH,LabelW], at
 // the size of the labels.
-func (e *Engine) Logits(b *datasets.Batch) ([]float32, error) { return predict[float32](e, e.logits, b) }
+func (e *Engine) Logits(b *datasets.Batch) ([]float32, error) {
+	return predict[float32](e, e.logits, b)
+}
 
 func predict[T uint8 | float32](e *Engine, exec *model.Exec, b *datasets.Batch) (flat []T, err error) {
 	defer recoverInto(&err, "prediction")

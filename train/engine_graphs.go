@@ -91,4 +91,3 @@ func (e *Engine) classWeights(g graph.GraphProvider) *graph.Node {
 	}
 	return graph.Const(g.Graph(), weights)
 }
-

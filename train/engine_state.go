@@ -70,4 +70,3 @@ func allFinite(float32s []byte) bool {
 	}
 	return true
 }
-
