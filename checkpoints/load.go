@@ -207,7 +207,7 @@ func checkContent(r io.ReaderAt, size int64, want Variables) error {
 		return fmt.Errorf("%s has %d bytes, and %s says %d", variablesName, size, metaName, want.Bytes)
 	}
 	hash := sha256.New()
-	buffer := make([]byte, 1<<20)
+	buffer := make([]byte, min(size, 1<<20))
 	for at := int64(0); at < size; {
 		n, err := r.ReadAt(buffer[:min(size-at, int64(len(buffer)))], at)
 		if err != nil {

@@ -39,7 +39,11 @@ type Run struct {
 // config to config.toml. A directory that exists is taken only if it is empty:
 // nothing of another run is ever written over. now goes into the lock file.
 func Create(dir string, config []byte, now time.Time) (*Run, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	err := os.MkdirAll(dir, 0o777)
+	if err == nil {
+		err = syncDir(filepath.Dir(dir))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
 	r := &Run{Dir: dir}
@@ -52,7 +56,7 @@ func Create(dir string, config []byte, now time.Time) (*Run, error) {
 	if err := r.Lock(now); err != nil {
 		return nil, err
 	}
-	err := r.checkEmpty()
+	err = r.checkEmpty()
 	if err == nil {
 		err = replaceFile(r.ConfigPath(), content(config))
 	}
