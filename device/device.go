@@ -108,7 +108,7 @@ func openAuto(ctx context.Context, o Options) (*Backend, error) {
 	if warn == nil {
 		warn = func(string) {}
 	}
-	if gpus := gpuNodes(); len(gpus) > 0 {
+	if len(GPUs()) > 0 {
 		b, err := openInstalled(ctx, CUDA, o)
 		switch {
 		case err == nil:
@@ -145,11 +145,13 @@ func openGo() (*Backend, error) {
 	return &Backend{Compute: b, Kind: Go, Version: "GoMLX Go backend", Devices: 1}, nil
 }
 
+// PluginKinds are the kinds that come as a plugin.
+func PluginKinds() []string { return []string{CPU, CUDA} }
+
 // knownKind is an error for a kind that has no plugin.
 func knownKind(kind string) error {
-	kinds := []string{CPU, CUDA}
-	if slices.Contains(kinds, kind) {
+	if slices.Contains(PluginKinds(), kind) {
 		return nil
 	}
-	return fmt.Errorf("no plugin is called %q; there are %s", kind, strings.Join(kinds, " and "))
+	return fmt.Errorf("no plugin is called %q; there are %s", kind, strings.Join(PluginKinds(), " and "))
 }

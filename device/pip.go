@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 )
 
 // pip runs `python3 -m pip` with args in the empty directory dir, which also
@@ -26,6 +27,9 @@ func pip(ctx context.Context, dir string, progress io.Writer, args ...string) er
 	cmd := exec.CommandContext(ctx, python, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "PIP_ROOT_USER_ACTION=ignore")
+	// A terminal's interrupt goes to its whole process group; pip is ended by ctx
+	// alone, so that there is one cause and one message.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if progress != nil {

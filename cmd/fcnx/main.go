@@ -55,6 +55,8 @@ func newRootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		newDataCommand(),
+		newPluginsCommand(),
+		newDoctorCommand(),
 		newVersionCommand(),
 	)
 	return root
