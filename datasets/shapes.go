@@ -45,7 +45,7 @@ func shapesSplits(Spec) ([]string, error) { return []string{Train, Val, Test}, n
 // samples), size (HxW), seed, and classes (2 to 7, with the background).
 func openShapes(spec Spec, split string) (Source, error) {
 	s := &shapes{split: split, h: 96, w: 96, classes: shapeClasses()}
-	trainN, err := spec.intOption("n", 600, 1, 1<<31-1)
+	trainN, err := spec.intOption("n", 2000, 1, 1<<31-1)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package datasets
 
 import (
 	"image"
-	"image/color"
 	"math"
 	"math/rand/v2"
 )
@@ -208,9 +207,11 @@ func (c *canvas) stamp(s *shape, p *paint) {
 
 func (c *canvas) fill(p *paint) {
 	for y := range c.h {
+		pixels := c.image.Pix[y*c.image.Stride:]
 		for x := range c.w {
 			r, g, b := p.at(float64(x), float64(y))
-			c.image.SetNRGBA(x, y, color.NRGBA{uint8(r), uint8(g), uint8(b), 255})
+			px := pixels[4*x : 4*x+4]
+			px[0], px[1], px[2], px[3] = uint8(r), uint8(g), uint8(b), 255
 		}
 	}
 }

@@ -34,7 +34,7 @@ func newDataCommand() *cobra.Command {
 
 const specHelp = `
 SPEC is kind:DIR, with options behind a question mark (quote it in a shell):
-  shapes                     generated: 'shapes?n=600&val_n=100&size=96x96&seed=0&classes=7'
+  shapes                     generated: 'shapes?n=2000&val_n=100&size=96x96&seed=0&classes=7'
   folder:DIR                 images/ and masks/, or those in train/, val/ and test/:
                              'folder:DIR?val=0.1' holds out a tenth, '?classes=N' does not search the masks
   camvid:DIR                 train/ trainannot/ val/ valannot/ of the SegNet tutorial
