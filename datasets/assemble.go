@@ -56,7 +56,7 @@ func (a assembler) run(ctx context.Context, plans iter.Seq[batchPlan]) iter.Seq2
 		queue, slots := make(chan *pending, a.prefetch), make(chan slot)
 		running.Go(func() { a.feed(ctx, plans, queue, slots) })
 		for range a.workers {
-			running.Go(func() { a.work(slots) })
+			running.Go(func() { a.work(ctx, slots) })
 		}
 		for {
 			batch, err := receive(ctx, queue)
@@ -95,8 +95,12 @@ func (a assembler) feed(ctx context.Context, plans iter.Seq[batchPlan], queue ch
 	}
 }
 
-func (a assembler) work(slots <-chan slot) {
+func (a assembler) work(ctx context.Context, slots <-chan slot) {
 	for s := range slots {
+		// A slot may have been sent after the end: feed's select takes either.
+		if ctx.Err() != nil {
+			return
+		}
 		sample, err := a.sample(s.plan.indices[s.i], s.plan.epoch)
 		if err == nil {
 			err = s.batch.put(s.i, sample)

@@ -144,6 +144,14 @@ func TestChooseBucketsIsNearTheBest(t *testing.T) {
 	require.Less(t, got/best, 1.02, "padded pixels against the least possible")
 }
 
+// Sides of one to four pixels make many merges equally cheap.
+func TestChooseBucketsBreaksTies(t *testing.T) {
+	rng := testRNG(5)
+	for range 2000 {
+		checkBuckets(t, randomSizes(rng, 1+rng.IntN(12), 4), 1+rng.IntN(4), 1)
+	}
+}
+
 func TestChooseBucketsDoesNotDependOnTheOrder(t *testing.T) {
 	rng := testRNG(4)
 	sizes := randomSizes(rng, 300, 600)

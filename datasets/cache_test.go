@@ -50,6 +50,30 @@ func TestCacheKeepsNoErrors(t *testing.T) {
 	require.EqualValues(t, 64, c.used)
 }
 
+// Two workers that miss the same sample at once count it once.
+func TestCacheOfOneSampleAtOnce(t *testing.T) {
+	src := sourceOf(repeat(1, 4, 4)...)
+	var both sync.WaitGroup
+	both.Add(2)
+	src.at = func(int) error {
+		both.Done()
+		both.Wait()
+		return nil
+	}
+	c := newCache(1000, src.At)
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			if _, err := c.at(0); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	require.EqualValues(t, 2, src.decoded.Load())
+	require.EqualValues(t, 80, c.used)
+}
+
 func TestCacheConcurrently(t *testing.T) {
 	src := sourceOf(repeat(10, 8, 8)...)
 	c := newCache(4*8*8*5, src.At)

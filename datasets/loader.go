@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 )
 
 // LoaderConfig says how samples become batches. Only Batch must be given.
@@ -208,7 +209,7 @@ func (l *Loader) planEpoch(epoch int) []batchPlan {
 	}
 	for bucket, all := range members {
 		if rest := len(all) % size; rest > 0 {
-			last := all[len(all)-rest : len(all) : len(all)]
+			last := slices.Clone(all[len(all)-rest:])
 			for i := 0; len(last) < size; i++ {
 				last = append(last, all[i%len(all)])
 			}
