@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -149,7 +150,7 @@ func newBatch(shape BatchShape, plan batchPlan) *Batch {
 		Labels: make([]uint8, n*shape.LabelH*shape.LabelW), LabelH: shape.LabelH, LabelW: shape.LabelW,
 		LabelSizes: make([]int32, 0, 2*n),
 		Count:      len(plan.indices),
-		Indices:    plan.indices,
+		Indices:    slices.Clone(plan.indices),
 		IDs:        make([]string, len(plan.indices)),
 		Epoch:      plan.epoch,
 		Next:       plan.next,
