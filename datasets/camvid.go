@@ -68,7 +68,7 @@ func openCamVid(spec Spec, split string) (Source, error) {
 // renameClasses takes the names of classes.txt, and leaves the usual colours to
 // those that it gives none.
 func (s *pairs) renameClasses(text []byte) error {
-	named, err := parseClasses(text)
+	named, err := ParseClasses(text)
 	if err != nil {
 		return err
 	}

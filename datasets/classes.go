@@ -16,11 +16,11 @@ const maxClasses = Ignore
 // classesFile is read from the top of a data set's directory.
 const classesFile = "classes.txt"
 
-// parseClasses reads classes.txt: the name of class i on line i, with a colour
+// ParseClasses reads classes.txt: the name of class i on line i, with a colour
 // for masks and overlays behind it if one is wished ("traffic light #faaa1e").
 // The last lines may be empty, but none between two names, since that would move
 // every label behind it.
-func parseClasses(text []byte) ([]Class, error) {
+func ParseClasses(text []byte) ([]Class, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%s: not UTF-8 text", classesFile)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestParseClasses(t *testing.T) {
-	classes, err := parseClasses([]byte("\ufeffroad\r\n traffic light\t#FAAA1e \nC# code\n\n \n"))
+	classes, err := ParseClasses([]byte("\ufeffroad\r\n traffic light\t#FAAA1e \nC# code\n\n \n"))
 	require.NoError(t, err)
 	require.Equal(t, []Class{{"road", VOCColor(0)}, {"traffic light", rgba(0xfa, 0xaa, 0x1e)}, {"C# code", VOCColor(2)}}, classes)
 	for text, want := range map[string]string{
@@ -24,7 +24,7 @@ func TestParseClasses(t *testing.T) {
 		"a\xff":                    "classes.txt: not UTF-8 text",
 		strings.Repeat("a\n", 256): "classes.txt: 256 lines, but there can be at most 255 classes",
 	} {
-		_, err := parseClasses([]byte(text))
+		_, err := ParseClasses([]byte(text))
 		require.EqualError(t, err, want, "%q", text)
 	}
 }
@@ -34,7 +34,7 @@ func FuzzParseClasses(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		classes, err := parseClasses([]byte(text))
+		classes, err := ParseClasses([]byte(text))
 		if err != nil {
 			return
 		}

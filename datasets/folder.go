@@ -171,7 +171,7 @@ func (s *pairs) findClasses(spec Spec, places []string) error {
 	case !missing && number > 0:
 		return &SpecError{spec.String(), fmt.Errorf("classes=%d, but %s says what the classes are; leave the option out", number, s.path(classesFile))}
 	case !missing:
-		if s.classes, err = parseClasses(text); err != nil {
+		if s.classes, err = ParseClasses(text); err != nil {
 			return fmt.Errorf("%s: %w", s.dir, err)
 		}
 		return nil
@@ -234,7 +234,7 @@ func (s *pairs) labelsIn(f found) (labels [256]bool, err error) {
 	if f.err != nil {
 		return labels, f.err
 	}
-	mask, err := s.openFile(f.names[0])
+	mask, err := s.openFile(f.name)
 	if err != nil {
 		return labels, err
 	}

@@ -53,29 +53,17 @@ func Export(path string, vars []checkpoints.Info, meta map[string]string, values
 // set has not been called. Only the counters that PyTorch's batch norm calls
 // num_batches_tracked are passed over: they do not take part in the network.
 func Import(path string, want []checkpoints.Info, set func(name string, values []float32) error) (err error) {
-	layouts, err := layoutsOf(want)
-	if err != nil {
-		return fmt.Errorf("import weights: %w", err)
-	}
-	f, err := checkpoints.Open(path)
+	f, err := Open(path, want)
 	if err != nil {
 		return fmt.Errorf("import weights: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	dtypes, err := match(f, layouts)
-	if err != nil {
-		return fmt.Errorf("import weights: %w", err)
-	}
-	for _, l := range layouts {
-		r, err := f.Reader(l.file.Name)
+	for _, info := range f.Infos() {
+		values, err := f.Read(info.Name)
 		if err != nil {
-			return err
+			return fmt.Errorf("import weights: %w", err)
 		}
-		values, err := l.read(r, dtypes[l.file.Name])
-		if err != nil {
-			return fmt.Errorf("import weights: %s: %w", path, err)
-		}
-		if err := set(l.name, values); err != nil {
+		if err := set(info.Name, values); err != nil {
 			return err
 		}
 	}
