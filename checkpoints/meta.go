@@ -26,6 +26,9 @@ type Meta struct {
 	Epoch  float64 `json:"epoch"`
 	Cursor int64   `json:"cursor"`
 	Seed   uint64  `json:"seed"`
+	// Evaluated is the step of the last evaluation; 0 before the first. A run that
+	// was stopped between a step and its evaluation owes that one.
+	Evaluated int64 `json:"evaluated_step"`
 	// Config and Dataset are digests of config.toml and of the data set's index.
 	Config  string `json:"config_sha256"`
 	Dataset string `json:"dataset_digest"`
@@ -62,6 +65,8 @@ func (m *Meta) check() error {
 	switch {
 	case m.Step < 0 || m.Step > maxStep:
 		return fmt.Errorf("step %d is out of range", m.Step)
+	case m.Evaluated < 0 || m.Evaluated > m.Step:
+		return fmt.Errorf("the evaluated step %d is not one of the steps up to %d", m.Evaluated, m.Step)
 	case m.Cursor < 0:
 		return fmt.Errorf("cursor %d is negative", m.Cursor)
 	case !finite(m.Epoch):

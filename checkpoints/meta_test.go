@@ -18,12 +18,14 @@ func encodedMeta(t testing.TB, m Meta) []byte {
 func TestMetaText(t *testing.T) {
 	m := testMeta(1200)
 	m.Best = &Best{1000, 0.5}
+	m.Evaluated = 1000
 	want := `{
   "schema": 1,
   "step": 1200,
   "epoch": 400,
   "cursor": 9600,
   "seed": 18446744073709551615,
+  "evaluated_step": 1000,
   "config_sha256": "c0ffee",
   "dataset_digest": "da7a",
   "versions": {
@@ -69,6 +71,7 @@ func TestDecodeMetaRefuses(t *testing.T) {
 		{"wrong kind", sealed(`"step": 1`, `"step": "1"`), "cannot unmarshal string"},
 		{"negative step", sealed(`"step": 1`, `"step": -1`), "step -1 is out of range"},
 		{"negative cursor", sealed(`"cursor": 8`, `"cursor": -8`), "cursor -8 is negative"},
+		{"evaluated too late", sealed(`"evaluated_step": 0`, `"evaluated_step": 9`), "the evaluated step 9 is not one of the steps up to 1"},
 		{"no time", sealed(`"2026-07-01T12:00:00Z"`, `"0001-01-01T00:00:00Z"`), "it has no time"},
 		{"hash of the variables", sealed(`abab`, `abax`), `variables.sha256 is "abax`},
 	} {

@@ -108,6 +108,14 @@ const configName = "config.toml"
 // ConfigPath is the file of the resolved configuration.
 func (r *Run) ConfigPath() string { return filepath.Join(r.Dir, configName) }
 
+// SetConfig replaces config.toml. It needs the lock.
+func (r *Run) SetConfig(config []byte) error {
+	if r.lock == nil {
+		return fmt.Errorf("%s is not locked by this process", r.Dir)
+	}
+	return replaceFile(r.ConfigPath(), content(config))
+}
+
 // EventsPath is the file of the run's records, one JSON object a line.
 func (r *Run) EventsPath() string { return filepath.Join(r.Dir, "events.jsonl") }
 

@@ -98,9 +98,11 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 
 // CompileStep gets ready for training steps on batches of b's shape, and
 // CompileEval for scoring them. Where there is something to compile they first
-// call before with what it is, as in "training step 8x192x256".
+// call before with what it is, as in "training step 8x192x256". It is an error if
+// some of the values that the engine was given belong to nothing in the step.
 func (e *Engine) CompileStep(b *datasets.Batch, before func(what string)) error {
-	return e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.stepInputs(b, 0, 0) })
+	err := e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.stepInputs(b, 0, 0) })
+	return errors.Join(err, e.checkValues(err))
 }
 
 // CompileEval is explained at [Engine.CompileStep].

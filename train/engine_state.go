@@ -10,12 +10,15 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// CheckValues is an error if some of the values that the engine was given have
-// found no variable. It can say so once a training step was compiled.
-func (e *Engine) CheckValues() error {
+// checkValues is an error if some of the values that the engine was given have
+// found no variable, now that a step was compiled.
+func (e *Engine) checkValues(compiled error) error {
+	if compiled != nil {
+		return nil
+	}
 	if unused := e.loader.unused(); len(unused) > 0 {
 		slices.Sort(unused)
-		return fmt.Errorf("%d stored variables belong to no variable of this run, the first is %s", len(unused), unused[0])
+		return fmt.Errorf("%d stored variables belong to nothing in this run, the first is %s", len(unused), unused[0])
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ type Loop struct {
 	Saver    Saver
 	Schedule func(step int) float64 // the learning rate of a step, counted from 0
 	Emit     func(event.Record)
+	Scored   func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
 	Now      func() time.Time
 
 	Classes         []string
@@ -257,6 +258,9 @@ func (s *session) evaluate(ctx context.Context) error {
 		s.BestIoU, s.BestStep, record.Best = iou, s.Step, true
 	}
 	s.Emit(record)
+	if s.Scored != nil {
+		s.Scored(result)
+	}
 	return s.save()
 }
 

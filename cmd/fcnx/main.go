@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -21,6 +23,8 @@ func main() {
 
 // run is the whole program but for the process: what it returns is the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	// A full quota is an error of a write, not a reason to die in the middle of it.
+	signal.Ignore(syscall.SIGXFSZ)
 	root := newRootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -54,6 +58,7 @@ func newRootCommand() *cobra.Command {
 		return usageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
 	})
 	root.AddCommand(
+		newTrainCommand(),
 		newDataCommand(),
 		newPluginsCommand(),
 		newDoctorCommand(),

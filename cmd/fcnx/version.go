@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -19,17 +21,27 @@ func newVersionCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "fcnx %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				return nil
-			}
-			for _, dep := range info.Deps {
-				switch dep.Path {
-				case "github.com/gomlx/gomlx", "github.com/gomlx/go-xla", "github.com/gomlx/compute":
-					fmt.Fprintf(out, "  %s %s\n", dep.Path, dep.Version)
-				}
+			built := builtFrom()
+			for _, path := range slices.Sorted(maps.Keys(built)) {
+				fmt.Fprintf(out, "  %s %s\n", path, built[path])
 			}
 			return nil
 		},
 	}
+}
+
+// builtFrom tells the versions of the modules on which numbers depend.
+func builtFrom() map[string]string {
+	versions := map[string]string{}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return versions
+	}
+	for _, dep := range info.Deps {
+		switch dep.Path {
+		case "github.com/gomlx/gomlx", "github.com/gomlx/go-xla", "github.com/gomlx/compute":
+			versions[dep.Path] = dep.Version
+		}
+	}
+	return versions
 }

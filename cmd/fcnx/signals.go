@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// signalError is the cause of a context that a signal ended.
+type signalError struct{ signal syscall.Signal }
+
+func (e *signalError) Error() string {
+	if e.signal == syscall.SIGINT {
+		return "interrupted"
+	}
+	return "asked to terminate"
+}
+
+// exit is the code that a shell expects of a program that a signal ended: 130
+// after SIGINT, 143 after SIGTERM.
+func (e *signalError) exit() int { return 128 + int(e.signal) }
+
+// untilSignal returns a context that the first SIGINT or SIGTERM ends, in good
+// order; message is then written to stderr. The second one leaves at once.
+func untilSignal(parent context.Context, stderr io.Writer, message string) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		asked := false
+		for {
+			select {
+			case s := <-signals:
+				cause := &signalError{s.(syscall.Signal)}
+				if asked {
+					os.Exit(cause.exit())
+				}
+				asked = true
+				if message != "" {
+					fmt.Fprintf(stderr, "fcnx: %v: %s\n", cause, message)
+				}
+				cancel(cause)
+			case <-parent.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
+
+// signalOf finds the signal in what ended a command.
+func signalOf(ctx context.Context, err error) (*signalError, bool) {
+	var s *signalError
+	if errors.As(err, &s) || errors.As(context.Cause(ctx), &s) && errors.Is(err, ctx.Err()) {
+		return s, true
+	}
+	return nil, false
+}

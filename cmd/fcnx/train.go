@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train"
+	"github.com/fcnx/fcnx/train/event"
+)
+
+func newTrainCommand() *cobra.Command {
+	var options trainOptions
+	cmd := &cobra.Command{
+		Use:   "train [--config F.toml] [--set key=value]... [--data SPEC]",
+		Short: "Train a network; --resume goes on with a run that was stopped",
+		Long: `Train a network on images and masks.
+
+What is not said by a flag is read from the environment (FCNX_TRAIN_BATCH=4), then from the file of --config, then
+has its default; every key can be set by --set (docs/configuration.md). The run lives in a directory of its own below
+--out: configuration, events, checkpoints, overlays. The first Ctrl-C finishes the step, saves and leaves; the second
+leaves at once.`,
+		Example: `  fcnx train --data shapes --epochs 5
+  fcnx train --data camvid:CamVid --config recipes/camvid-narrow.toml
+  fcnx train --data 'folder:mine?val=0.1' --model fcn16s --encoder vgg11_bn --epochs 40 --lr 0.02
+  fcnx train --resume=runs/mine`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrain(cmd, options) },
+	}
+	options.register(cmd)
+	return cmd
+}
+
+// runTrain is a run, in the order in which it happens.
+func runTrain(cmd *cobra.Command, options trainOptions) error {
+	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	begin := time.Now()
+
+	// A run outlives its terminal and the reader of its output.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	ctx, stop := untilSignal(cmd.Context(), stderr, "finishing the step and saving; once more to leave at once")
+	defer stop()
+	warn := func(text string) { fmt.Fprintf(stderr, "fcnx: warning: %s\n", text) }
+
+	// What is asked for, and whether it goes on with something.
+	plan, err := options.plan(cmd, warn)
+	if err != nil {
+		return usageError(err)
+	}
+	defer plan.close()
+
+	// What is learned from.
+	data, err := openTrainData(ctx, &plan.config, warn)
+	if err != nil {
+		return endOf(ctx, dataError(err))
+	}
+
+	// What computes.
+	backend, err := openBackend(ctx, plan.config.Device, warn)
+	if err != nil {
+		return endOf(ctx, backendError(err))
+	}
+	defer backend.Close()
+
+	// What starts: the weights of a checkpoint, of another network, or fresh ones.
+	start, err := plan.start(data, warn)
+	if err != nil {
+		return endOf(ctx, err)
+	}
+	defer start.close()
+	engine, err := train.NewEngine(backend.Compute, train.EngineConfig{
+		Net:        plan.config.Network(),
+		Preprocess: plan.config.Preprocess.Models(),
+		Train:      data.weighed(plan.config.Train),
+		Seed:       plan.config.Run.Seed,
+		Values:     start.values,
+		Resized:    plan.config.Augment.Resize != "",
+	})
+	if err != nil {
+		return usageError(err)
+	}
+	defer engine.Close()
+	schedule, err := train.NewSchedule(plan.config.Train, int(data.steps))
+	if err != nil {
+		return usageError(err)
+	}
+
+	// Where it is kept, and who hears of it.
+	run, err := plan.openRun(data, backend, warn)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	sinks, err := openSinks(run, plan.ui(), stdout, stderr, warn)
+	if err != nil {
+		return err
+	}
+	defer sinks.close()
+	sinks.emit(start.record(run, time.Now()))
+	for _, note := range start.notes {
+		sinks.emit(event.Note{Head: event.Head{Time: time.Now()}, Step: start.progress.Step, Level: event.LevelInfo, Text: note})
+	}
+
+	// The run.
+	var last *train.Result
+	loop := train.Loop{
+		Stepper:         engine,
+		Train:           data.train.Batches,
+		Val:             data.val.Pass,
+		Saver:           &saver{run: run, engine: engine},
+		Schedule:        schedule,
+		Emit:            sinks.emit,
+		Scored:          func(r train.Result) { last = &r },
+		Now:             time.Now,
+		Classes:         data.classNames(),
+		Steps:           data.steps,
+		SamplesPerEpoch: data.train.SamplesPerEpoch(),
+		EvalEvery:       data.evalEvery(plan.config.Eval),
+		SaveEvery:       int64(plan.config.Checkpoint.EverySteps),
+		SaveInterval:    time.Duration(plan.config.Checkpoint.EveryMinutes * float64(time.Minute)),
+	}
+	progress, err := loop.Run(ctx, start.progress)
+
+	// What came of it.
+	var overlays []string
+	if err == nil {
+		overlays, err = writeOverlays(ctx, engine, run)
+	}
+	err = trainExit(ctx, err)
+	sinks.emit(finished(progress, err, time.Since(begin)))
+	if err := sinks.close(); err != nil {
+		warn(err.Error())
+	}
+	if err == nil && plan.ui() != "json" {
+		printEnd(stdout, run, progress, last, overlays)
+	}
+	return err
+}
+
+// trainExit gives what ended a run its exit code.
+func trainExit(ctx context.Context, err error) error {
+	var lost *train.DivergedError
+	var bad *datasets.SampleError
+	switch {
+	case errors.As(err, &lost):
+		return withCode(exitDiverged, err)
+	case errors.As(err, &bad):
+		return dataError(err)
+	}
+	return endOf(ctx, err)
+}
+
+// endOf gives an error that a signal caused the signal's exit code.
+func endOf(ctx context.Context, err error) error {
+	if s, ok := signalOf(ctx, err); ok && err != nil {
+		return &exitError{s.exit(), err}
+	}
+	return err
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/color"
+	"math"
+
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train"
+)
+
+// trainData is what a run learns from and is scored on.
+type trainData struct {
+	classes  []datasets.Class
+	digest   string // of both indices, for a resumed run to compare
+	train    *datasets.Loader
+	val      *datasets.Evaluation
+	samples  datasets.Source // of the validation set
+	trainLen int
+	steps    int64
+	weights  []float64 // of the classes; nil: none
+}
+
+// openTrainData opens and checks both sets, and writes what follows from them, the
+// number of classes, into cfg.
+func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*trainData, error) {
+	trainSource, err := datasets.Open(cfg.Data.Spec, "train")
+	if err != nil {
+		return nil, err
+	}
+	valSpec := cfg.Data.ValSpec
+	if valSpec == "" {
+		valSpec = cfg.Data.Spec
+	}
+	valSource, err := datasets.Open(valSpec, "val")
+	if err != nil {
+		return nil, err
+	}
+	d := &trainData{
+		classes:  trainSource.Classes(),
+		digest:   datasets.Digest(trainSource) + "+" + datasets.Digest(valSource),
+		samples:  valSource,
+		trainLen: trainSource.Len(),
+	}
+	if err := d.settleClasses(cfg, valSource.Classes()); err != nil {
+		return nil, err
+	}
+	deep := cfg.Train.ClassBalance != ""
+	for _, set := range []struct {
+		spec, split string
+		source      datasets.Source
+		count       bool
+	}{{cfg.Data.Spec, "train", trainSource, deep}, {valSpec, "val", valSource, false}} {
+		summary, err := checkFast(ctx, set.spec, set.split, set.source, set.count)
+		if err != nil {
+			return nil, err
+		}
+		if set.count {
+			d.weights = train.BalancedWeights(cfg.Train.ClassBalance, summary.Labels.Pixels, summary.Labels.ImagePixels)
+		}
+	}
+	if err := d.openLoaders(ctx, cfg, trainSource, valSource); err != nil {
+		return nil, err
+	}
+	if waste := d.train.PaddingWaste(); waste > 0.1 {
+		warn(fmt.Sprintf("%.0f%% of the training pixels are padding between %d shapes of batch; augment.crop, augment.resize or more data.buckets would save it",
+			100*waste, len(d.train.Shapes())))
+	}
+	perEpoch := d.train.BatchesPerEpoch()
+	d.steps = int64(cfg.Train.Steps)
+	if d.steps == 0 {
+		d.steps = int64(math.Ceil(cfg.Train.Epochs * float64(perEpoch)))
+	}
+	return d, nil
+}
+
+// settleClasses makes data and network agree on the number of classes.
+func (d *trainData) settleClasses(cfg *train.Config, val []datasets.Class) error {
+	if n := len(d.classes); cfg.Model.Classes == 0 {
+		cfg.Model.Classes = n
+	} else if cfg.Model.Classes < n {
+		return fmt.Errorf("model.classes is %d, but %s has %d classes", cfg.Model.Classes, cfg.Data.Spec, n)
+	}
+	for len(d.classes) < cfg.Model.Classes {
+		n := len(d.classes)
+		d.classes = append(d.classes, datasets.Class{Name: fmt.Sprintf("class%d", n), Color: datasets.VOCColor(uint8(n))})
+	}
+	if len(val) > len(d.classes) {
+		return fmt.Errorf("the validation set has %d classes, the training set %d: name them in classes.txt, or set model.classes", len(val), len(d.classes))
+	}
+	return nil
+}
+
+// checkFast looks at headers, and at pixels where labels must be counted: a run
+// must not end in its third hour for a file that was missing in the first minute.
+func checkFast(ctx context.Context, spec, split string, source datasets.Source, count bool) (datasets.Summary, error) {
+	var problems []error
+	summary, err := datasets.Check(ctx, source, count, func(bad *datasets.SampleError) {
+		if len(problems) < 5 {
+			problems = append(problems, bad)
+		}
+	})
+	if err != nil {
+		return summary, err
+	}
+	if summary.Bad > 0 {
+		return summary, fmt.Errorf("%d of %d %s samples cannot be used; `fcnx data check '%s'` lists them all:\n%w",
+			summary.Bad, summary.Samples, split, spec, errors.Join(problems...))
+	}
+	return summary, nil
+}
+
+func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config, trainSource, valSource datasets.Source) error {
+	fixed, augment, h, w, err := transforms(cfg.Augment, cfg.Preprocess)
+	if err != nil {
+		return err
+	}
+	loader := datasets.LoaderConfig{
+		Batch: cfg.Train.Batch, Fixed: fixed, Augment: augment, Height: h, Width: w,
+		Buckets: cfg.Data.Buckets, Seed: cfg.Run.Seed, Shuffle: cfg.Train.Shuffle,
+		Workers: cfg.Data.Workers, CacheBytes: int64(cfg.Data.Cache) << 20,
+	}
+	if d.train, err = datasets.NewLoader(ctx, trainSource, loader); err != nil {
+		return fmt.Errorf("training set: %w", err)
+	}
+	loader.Augment, loader.Shuffle, loader.Height, loader.Width = nil, false, 0, 0
+	if fixed != nil {
+		loader.Height, loader.Width, err = train.ParseSize(cfg.Augment.Resize)
+		if err != nil {
+			return err
+		}
+	}
+	if cfg.Eval.Batch > 0 {
+		loader.Batch = cfg.Eval.Batch
+	}
+	if d.val, err = datasets.NewEvaluation(ctx, valSource, loader); err != nil {
+		return fmt.Errorf("validation set: %w", err)
+	}
+	return nil
+}
+
+// transforms turns [augment] into what the loader does: what is the same in every
+// epoch, what chance does, and the size that comes out, where that is known.
+func transforms(a train.AugmentConfig, p train.PreprocessConfig) (fixed, augment datasets.Transform, h, w int, err error) {
+	if a.Resize != "" {
+		if h, w, err = train.ParseSize(a.Resize); err != nil {
+			return nil, nil, 0, 0, fmt.Errorf("augment.resize: %w", err)
+		}
+		fixed = datasets.Resize(h, w)
+	}
+	var chain []datasets.Transform
+	if len(a.Scale) == 2 {
+		chain = append(chain, datasets.ScaleJitter(a.Scale[0], a.Scale[1]))
+	}
+	if a.Crop != "" {
+		if h, w, err = train.ParseSize(a.Crop); err != nil {
+			return nil, nil, 0, 0, fmt.Errorf("augment.crop: %w", err)
+		}
+		chain = append(chain, datasets.Crop(h, w, meanColor(p)))
+	}
+	if a.Flip {
+		chain = append(chain, datasets.FlipLR())
+	}
+	if a.Jitter > 0 {
+		chain = append(chain, datasets.ColorJitter(a.Jitter))
+	}
+	if len(chain) > 0 {
+		augment = datasets.Chain(chain...)
+	}
+	return fixed, augment, h, w, nil
+}
+
+// meanColor is the colour that preprocessing turns into zero, as nearly as bytes
+// can: what a crop shows beyond the image.
+func meanColor(p train.PreprocessConfig) color.RGBA {
+	var c [3]uint8
+	for i := range c {
+		c[i] = uint8(math.Round(min(max(p.Mean[i]/p.Scale, 0), 255)))
+	}
+	if p.Order == "bgr" {
+		c[0], c[2] = c[2], c[0]
+	}
+	return color.RGBA{c[0], c[1], c[2], 255}
+}
+
+// weighed adds the class weights that were counted to the configuration.
+func (d *trainData) weighed(c train.TrainConfig) train.TrainConfig {
+	if d.weights != nil {
+		c.ClassWeights = d.weights
+	}
+	return c
+}
+
+func (d *trainData) classNames() []string {
+	names := make([]string, len(d.classes))
+	for i, c := range d.classes {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// evalEvery is the number of steps between evaluations: an epoch unless something
+// else is said.
+func (d *trainData) evalEvery(c train.EvalConfig) float64 {
+	perEpoch := float64(d.train.BatchesPerEpoch())
+	switch {
+	case c.EverySteps > 0:
+		return float64(c.EverySteps)
+	case c.EveryEpochs > 0:
+		return c.EveryEpochs * perEpoch
+	}
+	return perEpoch
+}

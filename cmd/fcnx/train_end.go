@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/predict"
+	"github.com/fcnx/fcnx/train"
+	"github.com/fcnx/fcnx/train/event"
+)
+
+// overlayCount is how many validation samples are drawn at the end of a run.
+const overlayCount = 4
+
+// finished is the last record of this process.
+func finished(p train.Progress, err error, took time.Duration) event.Finished {
+	record := event.Finished{
+		Head: event.Head{Time: time.Now()}, Step: p.Step, Reason: event.ReasonDone,
+		ExitCode: exitCode(err), Seconds: took.Seconds(),
+	}
+	if p.BestStep > 0 {
+		best := event.Float(p.BestIoU)
+		record.BestIoU, record.BestStep = &best, p.BestStep
+	}
+	if err != nil {
+		record.Error = err.Error()
+		record.Reason = event.ReasonFailed
+		switch record.ExitCode {
+		case exitDiverged:
+			record.Reason = event.ReasonDiverged
+		case exitInterrupted, exitTerminated:
+			record.Reason = event.ReasonInterrupted
+		}
+	}
+	return record
+}
+
+// writeOverlays draws image, truth and prediction of the first validation samples
+// side by side, into overlays/ of the run directory.
+func writeOverlays(ctx context.Context, engine *train.Engine, run *trainRun) ([]string, error) {
+	dir := filepath.Join(run.Dir, "overlays")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	var paths []string
+	for b, err := range run.data.val.Pass(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		masks, err := engine.Masks(b)
+		if err != nil {
+			return nil, err
+		}
+		for i := 0; i < b.Count && len(paths) < overlayCount; i++ {
+			sample, err := run.data.samples.At(b.Indices[i])
+			if err != nil {
+				return nil, err
+			}
+			strip := predict.Strip(sample.Image, sample.Label, maskOf(b, masks, i), run.data.classes)
+			path := filepath.Join(dir, strings.ReplaceAll(sample.ID, "/", "_")+".png")
+			if err := writePNG(path, strip); err != nil {
+				return nil, err
+			}
+			paths = append(paths, path)
+		}
+		if len(paths) >= overlayCount {
+			break
+		}
+	}
+	return paths, ctx.Err()
+}
+
+// maskOf cuts sample i's prediction out of those of a batch.
+func maskOf(b *datasets.Batch, masks []uint8, i int) *image.Gray {
+	h, w := int(b.LabelSizes[2*i]), int(b.LabelSizes[2*i+1])
+	all := &image.Gray{Pix: masks[i*b.LabelH*b.LabelW:][:b.LabelH*b.LabelW], Stride: b.LabelW, Rect: image.Rect(0, 0, b.LabelW, b.LabelH)}
+	return all.SubImage(image.Rect(0, 0, w, h)).(*image.Gray)
+}
+
+func writePNG(path string, img image.Image) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(png.Encode(f, img), f.Close())
+}
+
+// printEnd is the result of a run: the last evaluation class by class, and where
+// everything is.
+func printEnd(w io.Writer, run *trainRun, p train.Progress, last *train.Result, overlays []string) {
+	if last != nil {
+		_ = last.Confusion.Table(w, run.data.classNames())
+	} else {
+		fmt.Fprintf(w, "all %d steps were done before\n", p.Step)
+	}
+	fmt.Fprintf(w, "\nbest mean IoU %.3f at step %d\n", p.BestIoU, p.BestStep)
+	fmt.Fprintf(w, "run         %s\n", run.Dir)
+	if len(overlays) > 0 {
+		fmt.Fprintf(w, "overlays    %s (image, truth, prediction)\n", filepath.Join(run.Dir, "overlays"))
+	}
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/train"
+)
+
+// trainOptions are the flags of `fcnx train`. Most are short for a key.
+type trainOptions struct {
+	config      string
+	sets        []string
+	resume      string
+	allowChange bool
+	keys        []keyFlag
+}
+
+// keyFlag is a flag that is short for --set key=value.
+type keyFlag struct {
+	name, key string
+	value     *string
+}
+
+// latest is the value of --resume without one.
+const latest = "latest"
+
+// notKeys are the variables in the environment that begin with FCNX_ and are no
+// keys of the configuration.
+func notKeys() []string { return []string{"FCNX_PLUGINS_DIR", "FCNX_CAMVID"} }
+
+func (o *trainOptions) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.config, "config", "", "read the configuration from this TOML `file`")
+	flags.StringArrayVar(&o.sets, "set", nil, "set a key, as in train.lr=0.02; may be repeated")
+	for _, f := range []struct{ name, key, usage string }{
+		{"data", "data.spec", "learn from this `SPEC`: shapes, folder:DIR, camvid:DIR, voc:DIR"},
+		{"model", "model.arch", "fcn32s, fcn16s or fcn8s, as `name`"},
+		{"encoder", "model.encoder", "vgg11, vgg13, vgg16 or vgg19, also with _bn, as `name`"},
+		{"init", "model.init", "start from the weights of this `file or run`"},
+		{"steps", "train.steps", "updates in the whole run, as `N`"},
+		{"epochs", "train.epochs", "passes over the training set, as `N`"},
+		{"batch", "train.batch", "images a step, as `N`"},
+		{"lr", "train.lr", "learning rate, as `X`"},
+		{"seed", "run.seed", "of weights, order, augmentation and dropout, as `N`"},
+		{"backend", "device.backend", "auto, cpu, cuda or go, as `name`"},
+		{"devices", "device.devices", "how many devices, as `N`"},
+		{"out", "run.out", "make the run's directory below this `directory`"},
+		{"name", "run.name", "call it so; without it, by data and model, as `name`"},
+		{"ui", "run.ui", "auto, plain, json or none, as `mode`"},
+	} {
+		value := new(string)
+		flags.StringVar(value, f.name, "", f.usage)
+		o.keys = append(o.keys, keyFlag{f.name, f.key, value})
+	}
+	flags.StringVar(&o.resume, "resume", "", "go on with the run that was stopped: the one that this command would have started, or --resume=`RUN`")
+	flags.Lookup("resume").NoOptDefVal = latest
+	flags.BoolVar(&o.allowChange, "allow-change", false, "with --resume, take changed settings and data as they are now")
+}
+
+// trainPlan is a run that is to be: its configuration, and what it goes on with.
+type trainPlan struct {
+	config  train.Config
+	allowed bool             // changes of a resumed run are meant
+	resumed *checkpoints.Run // nil: a new run
+	changes []train.Change
+}
+
+// plan resolves the configuration. A resumed run has the one it was started with:
+// what is said now must agree, or change nothing that counts, or be allowed.
+func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, error) {
+	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys()}
+	for _, f := range o.keys {
+		if cmd.Flags().Changed(f.name) {
+			sources.Sets = append(sources.Sets, f.key+"="+*f.value)
+		}
+	}
+	sources.Sets = append(sources.Sets, o.sets...)
+	if o.config != "" {
+		var err error
+		if sources.File, err = os.ReadFile(o.config); err != nil {
+			return nil, fmt.Errorf("--config: %w", err)
+		}
+	}
+	if o.resume != "" {
+		p, err := o.planResume(sources, warn)
+		if p != nil || err != nil {
+			return p, err
+		}
+	} else if o.allowChange {
+		return nil, errors.New("--allow-change is for --resume")
+	}
+	config, err := validConfig(sources)
+	if err != nil {
+		return nil, err
+	}
+	return &trainPlan{config: config}, nil
+}
+
+func validConfig(sources train.Sources) (train.Config, error) {
+	config, origins, err := train.Load(sources)
+	if err != nil {
+		return config, err
+	}
+	return config, origins.Explain(config.Validate())
+}
+
+// planResume returns nil where there is no run yet to go on with: `--resume` in a
+// job that is started over and over must also start it the first time.
+func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trainPlan, error) {
+	wanted, origins, err := train.Load(asked)
+	if err != nil {
+		return nil, err
+	}
+	dir := o.resume
+	if dir == latest {
+		if dir, err = latestRun(wanted.Run); err != nil {
+			return nil, err
+		}
+		if dir == "" {
+			if wanted.Data.Spec == "" {
+				return nil, fmt.Errorf("there is no run below %s to go on with; name it, as in --resume=runs/NAME", wanted.Run.Out)
+			}
+			warn(fmt.Sprintf("there is no run below %s to go on with, so a new one begins", wanted.Run.Out))
+			return nil, nil
+		}
+	}
+	run, err := checkpoints.OpenRun(dir)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.ReadFile(run.ConfigPath())
+	if err != nil {
+		return nil, err
+	}
+	stored, err := validConfig(train.Sources{Path: run.ConfigPath(), File: file})
+	if err != nil {
+		return nil, err
+	}
+	p := &trainPlan{config: stored, resumed: run, allowed: o.allowChange}
+	var sets, refused []string
+	for _, change := range train.Diff(stored, wanted) {
+		if _, said := origins[change.Key]; !said || change.Key == "run.name" || change.Key == "run.out" {
+			continue
+		}
+		if !change.Harmless() && !o.allowChange {
+			refused = append(refused, change.String())
+		}
+		sets = append(sets, change.Key+"="+change.New)
+		p.changes = append(p.changes, change)
+	}
+	if len(refused) > 0 {
+		return nil, fmt.Errorf("%s was started with another configuration: %s; leave that out, or say --allow-change", dir, strings.Join(refused, "; "))
+	}
+	if len(sets) > 0 {
+		p.config, err = validConfig(train.Sources{Path: run.ConfigPath(), File: file, Sets: sets})
+	}
+	return p, err
+}
+
+// latestRun finds the run of that name, or where none is said the one below out
+// that was written last. It is "" where there is none.
+func latestRun(c train.RunConfig) (string, error) {
+	if c.Name != "" {
+		dir := filepath.Join(c.Out, c.Name)
+		if _, err := checkpoints.OpenRun(dir); errors.Is(err, fs.ErrNotExist) {
+			return "", nil
+		}
+		return dir, nil
+	}
+	entries, err := os.ReadDir(c.Out)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	newest, when := "", time.Time{}
+	for _, entry := range entries {
+		run, err := checkpoints.OpenRun(filepath.Join(c.Out, entry.Name()))
+		if err != nil {
+			continue
+		}
+		if info, err := os.Stat(run.EventsPath()); err == nil && info.ModTime().After(when) {
+			newest, when = run.Dir, info.ModTime()
+		}
+	}
+	return newest, nil
+}
+
+// close lets go of a resumed run that never came to be opened for writing.
+func (p *trainPlan) close() {
+	if p.resumed != nil {
+		_ = p.resumed.Close()
+	}
+}
+
+// ui is what shows the run. The dashboard is not there yet, so auto is plain.
+func (p *trainPlan) ui() string {
+	if p.config.Run.UI == "auto" {
+		return "plain"
+	}
+	return p.config.Run.UI
+}

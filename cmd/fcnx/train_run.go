@@ -1,0 +1,177 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/train"
+	"github.com/fcnx/fcnx/train/event"
+)
+
+// trainStart is the state that a run begins with.
+type trainStart struct {
+	progress   train.Progress
+	values     train.Values // nil: everything starts fresh
+	notes      []string     // for the events
+	checkpoint *checkpoints.Checkpoint
+}
+
+// start finds the state: the newest good checkpoint of a resumed run, or the
+// weights that model.init names, or nothing.
+func (p *trainPlan) start(data *trainData, warn func(string)) (*trainStart, error) {
+	if p.resumed == nil {
+		if p.config.Model.Init == "" {
+			return &trainStart{}, nil
+		}
+		values, summary, err := initValues(p.config, warn)
+		if err != nil {
+			return nil, dataError(fmt.Errorf("model.init: %w", err))
+		}
+		return &trainStart{values: values, notes: []string{summary}}, nil
+	}
+
+	// Nobody else may write while this process reads what it goes on from.
+	if err := p.resumed.Lock(time.Now()); err != nil {
+		return nil, err
+	}
+	c, err := p.resumed.Newest(warn)
+	if errors.Is(err, checkpoints.ErrNoCheckpoint) {
+		return &trainStart{notes: []string{"nothing was saved yet: the run begins anew"}}, nil
+	}
+	if err != nil {
+		return nil, dataError(err)
+	}
+	if c.Meta.Dataset != data.digest && !p.allowed {
+		return nil, errors.Join(dataError(fmt.Errorf(
+			"the data is not what %s was saved with: samples were added, removed or changed; put it back, or say --allow-change", c.Name)), c.Close())
+	}
+	s := &trainStart{
+		progress: train.Progress{
+			Step: c.Meta.Step, Cursor: datasets.Cursor(c.Meta.Cursor), Evaluated: c.Meta.Evaluated,
+		},
+		values:     checkpointValues(c),
+		checkpoint: c,
+	}
+	if best := c.Meta.Best; best != nil {
+		s.progress.BestIoU, s.progress.BestStep = best.MeanIoU, best.Step
+	}
+	for _, change := range p.changes {
+		s.notes = append(s.notes, "changed at this point: "+change.String())
+	}
+	return s, nil
+}
+
+func (s *trainStart) close() {
+	if s.checkpoint != nil {
+		_ = s.checkpoint.Close()
+	}
+}
+
+// record is the first record of this process.
+func (s *trainStart) record(run *trainRun, now time.Time) event.Started {
+	c := run.config
+	return event.Started{
+		Head: event.Head{Time: now}, Run: filepath.Base(run.Dir), Version: version, PID: os.Getpid(),
+		Model: c.Model.Arch, Encoder: c.Model.Encoder, Params: c.Network().Parameters(), Classes: run.data.classNames(),
+		Data: c.Data.Spec, Train: run.data.trainLen, Val: run.data.val.Samples(),
+		Backend: run.backend.Kind, Plugin: run.backend.Version, Devices: run.backend.Devices,
+		Seed: c.Run.Seed, Step: s.progress.Step, Steps: run.data.steps,
+		Epochs: float64(run.data.steps) / float64(run.data.train.BatchesPerEpoch()), Batch: c.Train.Batch,
+		Resumed: s.progress.Step > 0,
+	}
+}
+
+// trainRun is the open run directory, and what its checkpoints say of the run.
+type trainRun struct {
+	*checkpoints.Run
+	config  train.Config
+	digest  string // of the configuration
+	data    *trainData
+	backend *device.Backend
+	manager *checkpoints.Manager
+}
+
+// openRun makes the run's directory, or opens the resumed one for writing.
+func (p *trainPlan) openRun(data *trainData, backend *device.Backend, warn func(string)) (*trainRun, error) {
+	r := &trainRun{Run: p.resumed, data: data, backend: backend}
+	if r.Run == nil {
+		name := p.config.Run.Name
+		if name == "" {
+			kind, _, _ := strings.Cut(p.config.Data.Spec, ":")
+			kind, _, _ = strings.Cut(kind, "?")
+			name = checkpoints.NewName(kind+"-"+p.config.Model.Arch, func(name string) bool {
+				_, err := os.Lstat(filepath.Join(p.config.Run.Out, name))
+				return err == nil
+			})
+			p.config.Run.Name = name
+		}
+	}
+	r.config = p.config
+	text, err := p.config.TOML()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	r.digest = hex.EncodeToString(sum[:])
+
+	if r.Run == nil {
+		if r.Run, err = checkpoints.Create(filepath.Join(p.config.Run.Out, p.config.Run.Name), text, time.Now()); err != nil {
+			return nil, usageError(err)
+		}
+	} else if len(p.changes) > 0 {
+		if err := r.SetConfig(text); err != nil {
+			return nil, err
+		}
+	}
+	p.resumed = nil // from here on it is r that closes it
+	err = os.WriteFile(filepath.Join(r.Dir, classesName), datasets.FormatClasses(data.classes), 0o666)
+	if err == nil {
+		r.manager, err = checkpoints.NewManager(r.Run, p.config.Checkpoint.Keep, warn)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// saver keeps the state of an engine in the run directory.
+type saver struct {
+	run    *trainRun
+	engine *train.Engine
+}
+
+// Save implements [train.Saver].
+func (s *saver) Save(p train.Progress, epoch float64) (event.Saved, error) {
+	meta := checkpoints.Meta{
+		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated,
+		Seed: s.run.config.Run.Seed, Config: s.run.digest, Dataset: s.run.data.digest,
+		Versions: map[string]string{"fcnx": version, "go": runtime.Version()},
+		Plugin:   checkpoints.Plugin{Name: s.run.backend.Kind + " " + s.run.backend.Version, SHA256: s.run.backend.SHA256},
+		Time:     time.Now(),
+	}
+	for path, v := range builtFrom() {
+		meta.Versions[path] = v
+	}
+	if p.BestStep > 0 {
+		meta.Best = &checkpoints.Best{Step: p.BestStep, MeanIoU: p.BestIoU}
+	}
+	var infos []checkpoints.Info
+	for _, v := range s.engine.Variables() {
+		infos = append(infos, checkpoints.Info{Name: v.Path, DType: v.DType, Shape: v.Shape})
+	}
+	saved, err := s.run.manager.Save(meta, infos, func(name string, w io.Writer) error {
+		return s.engine.WriteVariable(name, w)
+	})
+	return event.Saved{Path: saved.Path, Bytes: saved.Bytes, Seconds: saved.Seconds, Best: saved.Best}, err
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/sink"
+)
+
+// plainEvery is the time between two lines about steps.
+const plainEvery = 5 * time.Second
+
+// trainSinks are those who hear what a run says: events.jsonl and log.txt in its
+// directory, and whoever sits at the terminal.
+type trainSinks struct {
+	all  *sink.Multi
+	log  *os.File
+	warn func(string)
+	once sync.Once
+	errs error
+	lost bool // a warning about a failed sink was given
+}
+
+// openSinks opens them. ui is plain (lines on stderr), json (the records on stdout)
+// or none.
+func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, warn func(string)) (*trainSinks, error) {
+	events, cut, err := sink.OpenJSONL(run.EventsPath())
+	if err != nil {
+		return nil, err
+	}
+	if cut > 0 {
+		warn(fmt.Sprintf("%s ended in the middle of a line; these %d bytes are cut off", run.EventsPath(), cut))
+	}
+	log, err := os.OpenFile(run.LogPath(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, errors.Join(err, events.Close())
+	}
+	sinks := []sink.Sink{events, sink.NewPlain(log, plainEvery)}
+	switch ui {
+	case "plain":
+		sinks = append(sinks, sink.NewAsync(sink.NewPlain(stderr, plainEvery), 1024))
+	case "json":
+		sinks = append(sinks, sink.NewAsync(sink.NewJSON(stdout), 1024))
+	}
+	return &trainSinks{all: sink.NewMulti(sinks...), log: log, warn: warn}, nil
+}
+
+// emit hands a record on. A sink that fails does not end a run, but is told of,
+// once.
+func (s *trainSinks) emit(r event.Record) {
+	if err := s.all.Handle(r); err != nil && !s.lost {
+		s.lost = true
+		s.warn(fmt.Sprintf("an event could not be written: %v", err))
+	}
+}
+
+// close delivers what was said so far. Only the first call does anything.
+func (s *trainSinks) close() error {
+	s.once.Do(func() { s.errs = errors.Join(s.all.Close(), s.log.Close()) })
+	return s.errs
+}
