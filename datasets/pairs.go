@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -149,120 +146,4 @@ func (s *pairs) fileSize(name string) int64 {
 		return -1
 	}
 	return info.Size()
-}
-
-// imageExtensions are the files that count as images and masks; what is in them
-// is told by their first bytes.
-var imageExtensions = []string{".png", ".jpg", ".jpeg", ".bmp", ".webp"}
-
-// pairUp lists the images below imageDir and their masks below maskDir, which
-// have the same name but for the extension, sorted by that name. What fits no
-// pair is in the list too, broken.
-func (s *pairs) pairUp(imageDir, maskDir string) error {
-	images, err := s.walk(imageDir)
-	if err != nil {
-		return err
-	}
-	masks, err := s.walk(maskDir)
-	if err != nil {
-		return err
-	}
-	for id, found := range images {
-		p := pair{id: id, image: found.names[0]}
-		switch mask, ok := masks[id]; {
-		case found.err != nil:
-			p.broken = &SampleError{id, s.path(p.image), found.err}
-		case !ok:
-			p.broken = &SampleError{id, s.path(p.image), fmt.Errorf("no mask for this image; it would be %s", s.path(path.Join(maskDir, id+".png")))}
-		case mask.err != nil:
-			p.broken = &SampleError{id, s.path(mask.names[0]), mask.err}
-		default:
-			p.mask = mask.names[0]
-		}
-		s.list = append(s.list, p)
-	}
-	for id, found := range masks {
-		if _, ok := images[id]; ok {
-			continue
-		}
-		if found.err == nil {
-			found.err = fmt.Errorf("no image for this mask in %s", s.path(imageDir))
-		}
-		s.list = append(s.list, pair{id: id, broken: &SampleError{id, s.path(found.names[0]), found.err}})
-	}
-	slices.SortFunc(s.list, func(a, b pair) int { return strings.Compare(a.id, b.id) })
-	return nil
-}
-
-// found is what a directory has under one name without extension.
-type found struct {
-	names []string // paths below the data set's directory
-	err   error
-}
-
-// walk finds the image files below a directory, by their path in it without the
-// extension. Hidden files and those that file managers leave behind are passed
-// over. Links to files are followed, within the data set's directory; links to
-// directories are not, so that a loop of them ends.
-func (s *pairs) walk(dir string) (map[string]found, error) {
-	all := map[string]found{}
-	err := fs.WalkDir(s.root.FS(), dir, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.path(name), plainPathError(err))
-		}
-		base := entry.Name()
-		switch {
-		case name == dir:
-			return nil
-		case strings.HasPrefix(base, ".") && entry.IsDir():
-			return fs.SkipDir
-		case strings.HasPrefix(base, "."), base == "Thumbs.db", base == "desktop.ini", entry.IsDir():
-			return nil
-		}
-		extension := path.Ext(name)
-		id := strings.TrimPrefix(strings.TrimSuffix(name, extension), dir+"/")
-		f := all[id]
-		f.names = append(f.names, name)
-		switch info, err := s.root.Stat(name); {
-		case err != nil:
-			f.err = plainPathError(err)
-		case info.IsDir():
-			f.err = errors.New("a link to a directory, which is not followed")
-		case !info.Mode().IsRegular():
-			f.err = errors.New("not a regular file")
-		case !slices.Contains(imageExtensions, strings.ToLower(extension)):
-			f.err = fmt.Errorf("not a file that is read here (%s)", strings.Join(imageExtensions, " "))
-		case len(f.names) > 1:
-			f.err = fmt.Errorf("%s has the same name", s.path(f.names[0]))
-		}
-		all[id] = f
-		return nil
-	})
-	return all, err
-}
-
-// isDir tells whether there is a directory of that name.
-func isDir(root *os.Root, name string) bool {
-	info, err := root.Stat(name)
-	return err == nil && info.IsDir()
-}
-
-// readText reads a short text file of the data set. A file that is not there is
-// missing, and no error.
-func readText(root *os.Root, name string, limit int64) (text []byte, missing bool, err error) {
-	file, err := openRegular(root.Stat, root.Open, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, true, nil
-	}
-	if err == nil {
-		defer file.Close()
-		text, err = io.ReadAll(io.LimitReader(file, limit+1))
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", name, plainPathError(err))
-	}
-	if int64(len(text)) > limit {
-		return nil, false, fmt.Errorf("%s: more than %d bytes; that is no list of names", name, limit)
-	}
-	return text, false, nil
 }
