@@ -71,8 +71,15 @@ def main() -> None:
     if args.server:
         start = time.perf_counter()
         bench = Bench(args, args.format)
-        say({"ready": True, "setup_seconds": round(time.perf_counter() - start, 3), "torch": torch.__version__,
-             "threads": torch.get_num_threads(), "compiled": args.compile})
+        say(
+            {
+                "ready": True,
+                "setup_seconds": round(time.perf_counter() - start, 3),
+                "torch": torch.__version__,
+                "threads": torch.get_num_threads(),
+                "compiled": args.compile,
+            }
+        )
         for mode, steps in commands():
             say(bench.time(mode, steps))
         return
