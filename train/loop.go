@@ -145,7 +145,7 @@ func (s *session) run(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		if err := s.step(b, waiting); err != nil {
+		if err := s.step(b, s.Now().Sub(waiting)); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -183,11 +183,8 @@ func (s *session) until(stream iter.Seq2[*datasets.Batch, error]) iter.Seq2[*dat
 	}
 }
 
-func (s *session) step(b *datasets.Batch, waiting time.Time) error {
-	err := s.Stepper.CompileStep(b, func(what string) {
-		s.enter(event.PhaseCompile, what)
-		waiting = s.Now() // the wait for a compiler is not one for data
-	})
+func (s *session) step(b *datasets.Batch, wait time.Duration) error {
+	err := s.Stepper.CompileStep(b, func(what string) { s.enter(event.PhaseCompile, what) })
 	if err != nil {
 		return err
 	}
@@ -204,7 +201,7 @@ func (s *session) step(b *datasets.Batch, waiting time.Time) error {
 	s.unsaved = true
 	record := event.Step{
 		Head: event.Head{Time: end}, Step: s.Step, Epoch: s.epoch(), Loss: event.Float(result.Loss), LR: lr,
-		DataMS: milliseconds(begin.Sub(waiting)), StepMS: milliseconds(end.Sub(begin)), Images: b.Count,
+		DataMS: milliseconds(wait), StepMS: milliseconds(end.Sub(begin)), Images: b.Count,
 	}
 	if !math.IsNaN(result.GradNorm) {
 		norm := event.Float(result.GradNorm)

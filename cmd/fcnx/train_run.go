@@ -135,7 +135,10 @@ func (p *trainPlan) openRun(data *trainData, backend *device.Backend, warn func(
 		}
 	}
 	p.resumed = nil // from here on it is r that closes it
-	err = os.WriteFile(filepath.Join(r.Dir, classesName), datasets.FormatClasses(data.classes), 0o666)
+	names, err := datasets.FormatClasses(data.classes)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(r.Dir, classesName), names, 0o666)
+	}
 	if err == nil {
 		r.manager, err = checkpoints.NewManager(r.Run, p.config.Checkpoint.Keep, warn)
 	}

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/train"
+)
+
+// openBackend opens what [device] asks for, from the user's own plugins.
+func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (*device.Backend, error) {
+	store, err := device.Default(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, Warn: warn})
+}
