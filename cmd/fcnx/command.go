@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train"
+)
+
+// warnTo gives the writer of warnings.
+func warnTo(w io.Writer) func(string) {
+	return func(text string) { fmt.Fprintf(w, "fcnx: warning: %s\n", text) }
+}
+
+// oneArgument is the argument check of commands on one thing.
+func oneArgument(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return usageError(fmt.Errorf("one %s is needed, not %d; see `%s --help`", name, len(args), cmd.CommandPath()))
+	}
+}
+
+// backendFlag chooses what computes, for commands that a run does not tell: where it
+// was trained says nothing about where it is used.
+func backendFlag(cmd *cobra.Command) *string {
+	fallback := os.Getenv("FCNX_DEVICE_BACKEND")
+	if fallback == "" {
+		fallback = train.Default().Device.Backend
+	}
+	return cmd.Flags().String("backend", fallback, "auto, cpu, cuda or go, as `name`")
+}
+
+// deviceConfig checks the value of backendFlag.
+func deviceConfig(backend string) (train.DeviceConfig, error) {
+	config := train.Default()
+	config.Device.Backend = backend
+	return config.Device, usageError(config.ValidateNetwork())
+}
+
+// badSample gives an error that is about a sample its exit code.
+func badSample(err error) error {
+	var bad *datasets.SampleError
+	if errors.As(err, &bad) {
+		return dataError(err)
+	}
+	return err
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train"
+	"github.com/fcnx/fcnx/train/event"
+)
+
+// evalOptions are the flags of `fcnx eval`.
+type evalOptions struct {
+	network networkFlags
+	data    string
+	split   string
+	batch   int
+	backend *string
+	asJSON  bool
+}
+
+func newEvalCommand() *cobra.Command {
+	var options evalOptions
+	cmd := &cobra.Command{
+		Use:   "eval RUN|WEIGHTS",
+		Short: "Score a trained network on a data set",
+		Long: `Score a trained network: one confusion matrix over the whole set, at the labels' own size.
+` + networkHelp + `
+
+The data are the run's own unless --data says others.
+` + specHelp,
+		Example: `  fcnx eval runs/mine
+  fcnx eval runs/mine --data folder:other --split test --json
+  fcnx eval vgg.safetensors --model fcn8s --encoder vgg16 --classes 21 --geometry same --data voc:VOC2012`,
+		Args: oneArgument("RUN or WEIGHTS"),
+		RunE: func(cmd *cobra.Command, args []string) error { return runEval(cmd, args[0], options) },
+	}
+	options.network.register(cmd)
+	cmd.Flags().StringVar(&options.data, "data", "", "score on this `SPEC`; without it, on the data of the run")
+	cmd.Flags().StringVar(&options.split, "split", datasets.Val, "train, val or test")
+	cmd.Flags().IntVar(&options.batch, "batch", 0, "images at a time, as `N`; without it, as the run did")
+	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print one JSON object")
+	options.backend = backendFlag(cmd)
+	return cmd
+}
+
+func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
+	stderr := cmd.ErrOrStderr()
+	warn := warnTo(stderr)
+	ctx, stop := untilSignal(cmd.Context(), stderr, "the batch is finished; once more to leave at once")
+	defer stop()
+
+	device, err := deviceConfig(*options.backend)
+	if err != nil {
+		return err
+	}
+	network, err := openNetwork(arg, options.network, warn)
+	if err != nil {
+		return err
+	}
+	defer network.Close()
+
+	spec, err := options.spec(network)
+	if err != nil {
+		return usageError(err)
+	}
+	pass, err := options.open(ctx, network, spec)
+	if err != nil {
+		return endOf(ctx, specError(err))
+	}
+	backend, err := openBackend(ctx, device, warn)
+	if err != nil {
+		return endOf(ctx, backendError(err))
+	}
+	defer backend.Close()
+	engine, err := train.NewEngine(backend.Compute, network.engineConfig())
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+
+	fmt.Fprintf(stderr, "%s on the %d samples of %s, split %s\n", network.source, pass.Samples(), spec, options.split)
+	result, err := train.Evaluate(ctx, engine, pass.Pass, len(network.classes), func(string) {})
+	if err != nil {
+		return endOf(ctx, badSample(err))
+	}
+	if options.asJSON {
+		return writeIndented(cmd.OutOrStdout(), newEvalReport(result, network.classes))
+	}
+	return printResult(cmd.OutOrStdout(), result, network.classes)
+}
+
+// engineConfig is for a network that is used and not trained.
+func (n *network) engineConfig() train.EngineConfig {
+	return train.EngineConfig{
+		Net:        n.config.Network(),
+		Preprocess: n.config.Preprocess.Models(),
+		Train:      n.config.Train,
+		Values:     n.values,
+		Resized:    n.config.Augment.Resize != "",
+	}
+}
+
+// spec is the data to score on.
+func (o evalOptions) spec(n *network) (string, error) {
+	switch data := n.config.Data; {
+	case o.batch < 0:
+		return "", fmt.Errorf("--batch %d: at least 1 image", o.batch)
+	case !slices.Contains([]string{datasets.Train, datasets.Val, datasets.Test}, o.split):
+		return "", fmt.Errorf("--split %q: train, val or test", o.split)
+	case o.data != "":
+		return o.data, nil
+	case !n.isRun:
+		return "", errors.New("weights do not say what to score on; add --data SPEC")
+	case o.split == datasets.Val && data.ValSpec != "":
+		return data.ValSpec, nil
+	default:
+		return data.Spec, nil
+	}
+}
+
+// open opens and checks the data, and settles what the classes are called.
+func (o evalOptions) open(ctx context.Context, n *network, spec string) (*datasets.Evaluation, error) {
+	source, err := datasets.Open(spec, o.split)
+	if err != nil {
+		return nil, err
+	}
+	if !n.named {
+		copy(n.classes, source.Classes())
+	}
+	if err := sameClasses(n.classes, source.Classes(), spec); err != nil {
+		return nil, err
+	}
+	if _, err := checkFast(ctx, spec, o.split, source, false); err != nil {
+		return nil, err
+	}
+	cfg := datasets.LoaderConfig{
+		Batch: n.config.Train.Batch, Buckets: n.config.Data.Buckets, Workers: n.config.Data.Workers,
+	}
+	if n.config.Eval.Batch > 0 {
+		cfg.Batch = n.config.Eval.Batch
+	}
+	if o.batch > 0 {
+		cfg.Batch = o.batch
+	}
+	if resize := n.config.Augment.Resize; resize != "" {
+		if cfg.Height, cfg.Width, err = train.ParseSize(resize); err != nil {
+			return nil, err
+		}
+		cfg.Fixed = datasets.Resize(cfg.Height, cfg.Width)
+	}
+	return datasets.NewEvaluation(ctx, source, cfg)
+}
+
+// evalReport is what `eval --json` prints: fractions, and null for a class that is
+// in neither labels nor predictions.
+type evalReport struct {
+	Samples       int                     `json:"samples"`
+	PixelAccuracy event.Float             `json:"pixel_accuracy"`
+	MeanAccuracy  event.Float             `json:"mean_accuracy"`
+	MeanIoU       event.Float             `json:"mean_iou"`
+	FwIoU         event.Float             `json:"fw_iou"`
+	Loss          event.Float             `json:"loss"`
+	ClassIoU      map[string]*event.Float `json:"class_iou"`
+}
+
+func newEvalReport(result train.Result, classes []datasets.Class) evalReport {
+	r := result.Record(classNames(classes))
+	return evalReport{r.Samples, r.PixelAccuracy, r.MeanAccuracy, r.MeanIoU, r.FwIoU, r.Loss, r.ClassIoU}
+}
+
+// printResult is for people.
+func printResult(w io.Writer, result train.Result, classes []datasets.Class) error {
+	if err := result.Confusion.Table(w, classNames(classes)); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "loss            %.4f\nsamples         %d\n", result.Loss, result.Samples)
+	return err
+}

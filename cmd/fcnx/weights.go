@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/checkpoints/weights"
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train"
+)
+
+// The keys by which an exported file says what it is, in its __metadata__.
+const (
+	metaConfig  = "fcnx.config"         // TOML of [model] and [preprocess]
+	metaClasses = "fcnx.classes"        // as in classes.txt
+	metaResize  = "fcnx.augment.resize" // "HxW" that the network was shown, or ""
+	metaVersion = "fcnx.version"
+	metaStep    = "fcnx.step"
+)
+
+func newWeightsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "weights",
+		Short: "Exchange weights with PyTorch",
+		// Not inherited from the root.
+		SuggestionsMinimumDistance: 2,
+		Args:                       noSuchCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newWeightsExportCommand())
+	return cmd
+}
+
+func newWeightsExportCommand() *cobra.Command {
+	var flags networkFlags
+	var out string
+	var force bool
+	export := &cobra.Command{
+		Use:   "export RUN --out W.safetensors",
+		Short: "Write the weights of a run in PyTorch's layout",
+		Long: `Write the weights of a run's best checkpoint to a safetensors file, in PyTorch's layout and under the paper's layer
+names. 'safetensors.torch.load_file' reads it; so do train --init, eval and predict, to which it says what it is.`,
+		Example: "  fcnx weights export runs/mine --out mine.safetensors",
+		Args:    oneArgument("RUN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usageError(errors.New("no file to write to; add --out W.safetensors"))
+			}
+			warn := warnTo(cmd.ErrOrStderr())
+			network, err := openNetwork(args[0], flags, warn)
+			if err != nil {
+				return err
+			}
+			defer network.Close()
+			if !network.isRun {
+				return usageError(fmt.Errorf("%s is a file of weights already; export takes a run", args[0]))
+			}
+			if _, err := os.Lstat(out); err == nil && !force {
+				return usageError(fmt.Errorf("%s is there already; --force writes over it", out))
+			}
+			written, err := network.export(out)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors of %s, %.1f MB\n  sha256 %s\n",
+				out, len(network.config.Network().Variables()), network.source, float64(written.Bytes)/1e6, written.SHA256)
+			return nil
+		},
+	}
+	flags.registerCheckpoint(export)
+	export.Flags().StringVar(&out, "out", "", "the safetensors `file` to write")
+	export.Flags().BoolVar(&force, "force", false, "write over a file that is there")
+	return export
+}
+
+// export writes the network with all that [network.readMetadata] wants to know.
+func (n *network) export(path string) (checkpoints.Written, error) {
+	model := n.config.Model
+	model.Init = "" // a path of this machine
+	config, err := toml.Marshal(struct {
+		Model      train.ModelConfig      `toml:"model"`
+		Preprocess train.PreprocessConfig `toml:"preprocess"`
+	}{model, n.config.Preprocess})
+	if err != nil {
+		return checkpoints.Written{}, err
+	}
+	classes, err := datasets.FormatClasses(n.classes)
+	if err != nil {
+		return checkpoints.Written{}, err
+	}
+	meta := map[string]string{
+		metaConfig:  string(config),
+		metaClasses: string(classes),
+		metaResize:  n.config.Augment.Resize,
+		metaVersion: version,
+		metaStep:    n.step,
+	}
+	return weights.Export(path, variableInfos(n.config.Network()), meta, n.floats)
+}
+
+// floats reads one variable.
+func (n *network) floats(path string) ([]float32, error) {
+	_, shape, ok := n.values.Find(path)
+	if !ok {
+		return nil, fmt.Errorf("%s has no %s", n.source, path)
+	}
+	size := 1
+	for _, d := range shape {
+		size *= d
+	}
+	raw := make([]byte, 4*size)
+	if err := n.values.Read(path, raw); err != nil {
+		return nil, err
+	}
+	values := make([]float32, size)
+	for i := range values {
+		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return values, nil
+}
+
+// weightsMetadata reads what a file of weights says of itself.
+func weightsMetadata(path string) (map[string]string, error) {
+	file, err := checkpoints.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return file.Metadata(), file.Close()
+}
+
+// archOf tells the three networks apart by the skips that a file has.
+func archOf(path string) (string, error) {
+	file, err := checkpoints.Open(path)
+	if err != nil {
+		return "", err
+	}
+	has := func(name string) bool {
+		return slices.ContainsFunc(file.Infos(), func(i checkpoints.Info) bool { return i.Name == name })
+	}
+	arch := "fcn32s"
+	if has("score_pool4.weight") {
+		arch = "fcn16s"
+	}
+	if has("score_pool3.weight") {
+		arch = "fcn8s"
+	}
+	return arch, file.Close()
+}
