@@ -108,16 +108,21 @@ var errDone = errors.New("all steps are done")
 // [*InterruptedError] if ctx ended, and a [*DivergedError] if the loss did.
 //
 // When ctx ends, the step at hand is finished and saved. A compilation cannot be
-// broken off, but nothing follows it.
+// broken off, but nothing follows it. A sample that cannot be used ends the run
+// too; what was learned until then is saved.
 func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 	s := &session{Loop: l, Progress: p, savedStep: p.Step, savedAt: l.Now()}
 	err := s.run(ctx)
-	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, cause)) && s.Step < l.Steps {
-		saved := s.Step > 0
-		if err := s.save(); err != nil {
-			return s.Progress, err
+	cause := context.Cause(ctx)
+	stopped := err != nil && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
+	var bad *datasets.SampleError
+	if stopped || errors.As(err, &bad) {
+		if lost := s.save(); lost != nil {
+			return s.Progress, lost
 		}
-		return s.Progress, &InterruptedError{s.Progress, saved, cause}
+	}
+	if stopped {
+		err = &InterruptedError{s.Progress, s.Step > 0, cause}
 	}
 	return s.Progress, err
 }
@@ -141,11 +146,11 @@ func (s *session) run(ctx context.Context) error {
 	for b, err := range s.until(s.Train(ctx, s.Cursor)) {
 		switch {
 		case err == errDone:
-			return s.finish(ctx)
+			return s.save()
 		case err != nil:
 			return err
 		}
-		if err := s.step(b, s.Now().Sub(waiting)); err != nil {
+		if err := s.step(ctx, b, s.Now().Sub(waiting)); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -161,7 +166,10 @@ func (s *session) run(ctx context.Context) error {
 		}
 		waiting = s.Now()
 	}
-	return ctx.Err()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("the training data ended after step %d of %d", s.Step, s.Steps)
 }
 
 // until ends the stream, with errDone, when all steps are done.
@@ -183,10 +191,13 @@ func (s *session) until(stream iter.Seq2[*datasets.Batch, error]) iter.Seq2[*dat
 	}
 }
 
-func (s *session) step(b *datasets.Batch, wait time.Duration) error {
+func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duration) error {
 	err := s.Stepper.CompileStep(b, func(what string) { s.enter(event.PhaseCompile, what) })
 	if err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	s.enter(event.PhaseTrain, "")
 	begin := s.Now()
@@ -214,26 +225,24 @@ func (s *session) step(b *datasets.Batch, wait time.Duration) error {
 	return nil
 }
 
-// finish scores and saves the last step, whatever the rhythm says.
-func (s *session) finish(ctx context.Context) error {
-	if s.Val != nil && s.Evaluated < s.Step {
-		if err := s.evaluate(ctx); err != nil {
-			return err
-		}
-	}
-	return s.save()
-}
-
+// evaluateIfDue scores the weights in the rhythm of the run, and the last ones
+// whatever the rhythm says.
 func (s *session) evaluateIfDue(ctx context.Context) error {
 	if s.Val == nil || s.Evaluated >= s.Step {
 		return nil
 	}
 	last := s.Step >= s.Steps
-	due := s.EvalEvery > 0 && int64(float64(s.Step)/s.EvalEvery) > int64(float64(s.Step-1)/s.EvalEvery)
+	due := s.EvalEvery > 0 && s.evaluationsBy(s.Step) > s.evaluationsBy(s.Step-1)
 	if !last && !due {
 		return nil
 	}
 	return s.evaluate(ctx)
+}
+
+// evaluationsBy counts those that are due until a step. The interval is a product
+// of floats as a rule, and 0.07 epochs of 100 steps are a little more than 7.
+func (s *session) evaluationsBy(step int64) int64 {
+	return int64(float64(step)/s.EvalEvery + 1e-9)
 }
 
 // evaluate scores the weights, and saves them: an evaluation is worth keeping.
@@ -276,7 +285,7 @@ func (s *session) save() error {
 	if err != nil {
 		var lost *DivergedError
 		if errors.As(err, &lost) {
-			lost.Step, lost.LastGood = s.Step, s.savedStep
+			return &DivergedError{Step: s.Step, What: lost.What, LastGood: s.savedStep}
 		}
 		return err
 	}
