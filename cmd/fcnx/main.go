@@ -59,6 +59,9 @@ func newRootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		newTrainCommand(),
+		newEvalCommand(),
+		newWeightsCommand(),
+		newBenchCommand(),
 		newDataCommand(),
 		newPluginsCommand(),
 		newDoctorCommand(),
