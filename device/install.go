@@ -51,7 +51,7 @@ func (s *Store) Install(ctx context.Context, o InstallOptions) (p Plugin, alread
 		return Plugin{}, false, err
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return Plugin{}, false, s.writeFailure(err)
+		return Plugin{}, false, fmt.Errorf("plugins cannot be kept in %s: %w; set FCNX_PLUGINS_DIR to a place that you may write to", s.Dir, err)
 	}
 	unlock, err := s.lock(ctx, o.say)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Store) Install(ctx context.Context, o InstallOptions) (p Plugin, alread
 		return Plugin{}, false, s.writeFailure(err)
 	}
 	if err := checkLibrary(got.library); err != nil {
-		return Plugin{}, false, err
+		return Plugin{}, false, fmt.Errorf("%s: %w; it was not installed", got.origin(), err)
 	}
 	if old, err := s.Find(o.Kind); err == nil && !o.Force && old.sameLibrary(got) && old.verify(ctx) == nil {
 		return old, true, nil
@@ -111,6 +111,14 @@ type obtained struct {
 	Plugin
 	library string // where the library lies now
 	move    string // what goes to the first element of Path; empty: nothing moves
+}
+
+// origin names what the user would look at when the library is not right.
+func (p Plugin) origin() string {
+	if filepath.IsAbs(p.Source) {
+		return p.Source
+	}
+	return strings.TrimSpace(p.Package + " " + p.Version)
 }
 
 // sameLibrary says whether got would put in place what is in place.

@@ -15,31 +15,27 @@ var machines = map[string]elf.Machine{
 
 // checkLibrary looks at the headers of a file, without running any of it: is it a
 // PJRT plugin for this machine? The dynamic loader would find out too, in words
-// that help nobody.
+// that help nobody. Its errors leave it to the caller to name the file.
 func checkLibrary(path string) error {
 	f, err := elf.Open(path)
-	var format *elf.FormatError
-	switch {
-	case errors.As(err, &format):
-		return fmt.Errorf("%s is no shared library", path)
-	case err != nil:
-		return fmt.Errorf("%s is no shared library: %w", path, err)
+	if err != nil {
+		return fmt.Errorf("no shared library (%w)", err)
 	}
 	defer f.Close()
 	if f.Type != elf.ET_DYN {
-		return fmt.Errorf("%s is no shared library but an ELF file of type %v", path, f.Type)
+		return fmt.Errorf("no shared library but an ELF file of type %v", f.Type)
 	}
 	if want := machines[runtime.GOARCH]; f.Machine != want {
-		return fmt.Errorf("%s is built for another machine: %v, here is %v", path, f.Machine, want)
+		return fmt.Errorf("built for another machine: %v, here is %v", f.Machine, want)
 	}
 	symbols, err := f.DynamicSymbols()
 	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
-		return fmt.Errorf("%s has a damaged table of symbols: %w", path, err)
+		return fmt.Errorf("its table of symbols is damaged: %w", err)
 	}
 	for _, s := range symbols {
 		if s.Name == "GetPjrtApi" && s.Section != elf.SHN_UNDEF {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s is a shared library but no PJRT plugin: it exports no GetPjrtApi", path)
+	return errors.New("a shared library but no PJRT plugin: it exports no GetPjrtApi")
 }

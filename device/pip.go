@@ -27,9 +27,10 @@ func pip(ctx context.Context, dir string, progress io.Writer, args ...string) er
 	cmd := exec.CommandContext(ctx, python, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "PIP_ROOT_USER_ACTION=ignore")
-	// A terminal's interrupt goes to its whole process group; pip is ended by ctx
-	// alone, so that there is one cause and one message.
+	// A terminal's interrupt goes to its whole process group. pip has one of its own,
+	// which ctx alone ends: so there is one cause, one message, and nothing is left.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if progress != nil {
@@ -52,26 +53,27 @@ func findPython() (string, error) {
 	return python, err
 }
 
-// pipFailures are what pip says when it fails, and what is told to the user. The
-// order matters: pip ends on "no matching distribution" after it could not reach
-// the index at all.
+// pipFailures are what pip says when it fails, and what is told to the user, with
+// the words that matched for {match}, pip's last complaint for {said} and the
+// interpreter's path for {python}. The order matters: pip ends on "no matching
+// distribution" after it could not reach the index at all.
 var pipFailures = []struct {
 	said   *regexp.Regexp
 	reason string
 }{
 	{regexp.MustCompile(`No module named '?pip\b`),
 		"{python} has no pip, which fetches the plugin; install it with `apt-get install python3-pip`, or fetch the wheel elsewhere and use --from FILE"},
-	{regexp.MustCompile(`DO NOT MATCH THE HASHES|Hashes are required|hash mismatch`),
-		"the package index served a file with another sha256 than the one that fcnx knows, and it was not installed; if a mirror or a --find-links directory is configured (see `{python} -m pip config list`), look there"},
-	{regexp.MustCompile(`No space left on device|Errno 28\b`),
-		"the disk is full: {said}"},
+	{regexp.MustCompile(`DO NOT MATCH THE HASHES`),
+		"the package index served a file with another sha256 than the one that fcnx knows, and it was not installed; if a mirror or --find-links is configured (see `{python} -m pip config list`), look there"},
+	{regexp.MustCompile(`No space left on device|Disk quota exceeded`),
+		"the disk is full ({match}); make room, or set FCNX_PLUGINS_DIR to a place on another disk and PIP_NO_CACHE_DIR=1"},
 	{regexp.MustCompile(`CERTIFICATE_VERIFY_FAILED|SSLError`),
-		"the package index answers with a certificate that this machine does not trust ({said}); `apt-get install ca-certificates` installs the usual ones, PIP_CERT names another file"},
-	{regexp.MustCompile(`name resolution|Name or service not known|new connection|Network is unreachable|Connection refused|ConnectTimeout|Read timed out|ProxyError|RemoteDisconnected|Connection (aborted|broken)|ConnectionResetError`),
-		"pip cannot reach the package index ({said}); connect this machine, set PIP_INDEX_URL or HTTPS_PROXY, or fetch the wheel elsewhere and use --from FILE"},
-	{regexp.MustCompile(`No matching distribution|Could not find a version`),
-		"the package index does not have it ({said}); PIP_INDEX_URL names another index, or fetch the wheel elsewhere and use --from FILE"},
-	{regexp.MustCompile(`Permission denied|Errno 13\b`),
+		"the package index has a certificate that this machine does not trust ({match}); `apt-get install ca-certificates` installs the usual ones, PIP_CERT names another file"},
+	{regexp.MustCompile(`name resolution|Name or service not known|Network is unreachable|No route to host|Connection refused|timed out|ProxyError|RemoteDisconnected|Connection reset`),
+		"pip cannot reach the package index ({match}); connect this machine, set PIP_INDEX_URL or HTTPS_PROXY, or fetch the wheel elsewhere and use --from FILE"},
+	{regexp.MustCompile(`No matching distribution`),
+		"the package index does not have it, or was not reached; PIP_INDEX_URL names another index, or fetch the wheel elsewhere and use --from FILE"},
+	{regexp.MustCompile(`Permission denied`),
 		"pip may not write where it has to: {said}"},
 }
 
@@ -79,19 +81,14 @@ var pipFailures = []struct {
 func pipFailure(python, said string, err error) error {
 	line := pipLastError(said)
 	for _, f := range pipFailures {
-		if f.said.MatchString(said) {
-			return errors.New(expand(f.reason, python, line))
+		if match := f.said.FindString(said); match != "" {
+			return errors.New(strings.NewReplacer("{python}", python, "{match}", match, "{said}", line).Replace(f.reason))
 		}
 	}
 	if line == "" {
 		return fmt.Errorf("%s -m pip failed (%w) and did not say why", python, err)
 	}
 	return fmt.Errorf("%s -m pip failed (%w): %s", python, err, line)
-}
-
-// expand fills the python and pip's own words into a reason.
-func expand(reason, python, line string) string {
-	return strings.NewReplacer("{python}", python, "{said}", line).Replace(reason)
 }
 
 // pipLastError is the last line in which pip complains, without its prefix.
@@ -103,7 +100,8 @@ func pipLastError(said string) string {
 			continue
 		}
 		last = line
-		if rest, ok := strings.CutPrefix(line, "ERROR: "); ok {
+		// A crash of pip's own begins so, and has its reason in the last line.
+		if rest, ok := strings.CutPrefix(line, "ERROR: "); ok && rest != "Exception:" {
 			complaint = rest
 		}
 	}

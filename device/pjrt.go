@@ -24,7 +24,7 @@ func openPlugin(ctx context.Context, p Plugin, devices int) (*Backend, error) {
 		return nil, &unusable{err}
 	}
 	if err := checkLibrary(p.Path); err != nil {
-		return nil, unusablef("%w; `fcnx plugins install --force %s` replaces it", err, p.Kind)
+		return nil, unusablef("%s: %w; `fcnx plugins install --force %s` replaces it", p.Path, err, p.Kind)
 	}
 	name, err := neutralName(p.Path)
 	if err != nil {
