@@ -68,7 +68,7 @@ func tents(from, to *graph.Node, column, small, big int) *graph.Node {
 	one := graph.ScalarOne(g, dtypes.Float32)
 	target := graph.Iota(g, shapes.Make(dtypes.Float32, n, big, 1), 1)
 	source := graph.Sub(graph.Mul(graph.AddScalar(target, 0.5), graph.Div(size(from), size(to))), graph.Scalar(g, dtypes.Float32, 0.5))
-	source = graph.Clip(source, graph.ScalarZero(g, dtypes.Float32), graph.Sub(size(from), one))
+	source = graph.Min(graph.MaxScalar(source, 0), graph.Sub(size(from), one))
 	source = graph.BroadcastToDims(source, n, big, small)
 	at := graph.Iota(g, shapes.Make(dtypes.Float32, n, big, small), 2)
 	return graph.MaxScalar(graph.Sub(one, graph.Abs(graph.Sub(source, at))), 0)
