@@ -146,7 +146,7 @@ func requireClose(t *testing.T, want, got []float32, tolerance, floor float64, w
 }
 
 func TestParityLogits(t *testing.T) {
-	b := backend(t, "cpu")
+	b := models.Backend(t, "cpu")
 	for name, g := range openGoldens(t) {
 		t.Run(name, func(t *testing.T) { checkLogits(t, b, g) })
 	}
@@ -154,7 +154,7 @@ func TestParityLogits(t *testing.T) {
 
 // The Go backend computes the same graphs: a second opinion on XLA.
 func TestParityLogitsGoBackend(t *testing.T) {
-	b := backend(t, "go")
+	b := models.Backend(t, "go")
 	goldens := openGoldens(t)
 	for _, name := range []string{"fcn8s-same-vgg16_bn-learned-at_once", "fcn16s-same-vgg16-depthwise", "fcn32s-same-vgg11_bn-bilinear"} {
 		t.Run(name, func(t *testing.T) { checkLogits(t, b, goldens[name]) })
@@ -172,7 +172,7 @@ func checkLogits(t *testing.T, b compute.Backend, g golden) {
 }
 
 func TestParityLossAndGradients(t *testing.T) {
-	b := backend(t, "cpu")
+	b := models.Backend(t, "cpu")
 	for name, g := range openGoldens(t) {
 		t.Run(name, func(t *testing.T) {
 			store := g.store(t)
