@@ -21,7 +21,7 @@ func Probe(b compute.Backend) (elapsed time.Duration, err error) {
 	}
 	defer exec.Finalize()
 	// The entries of x times its transpose [[5 11] [11 25]] add up to 52.
-	out, err := exec.Exec1([][]float32{{1, 2}, {3, 4}})
+	out, err := exec.Call1([][]float32{{1, 2}, {3, 4}})
 	if err != nil {
 		return 0, unusablef("a tiny graph does not run: %w", err)
 	}

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -92,21 +89,24 @@ Without --from, pip fetches a package whose sha256 fcnx knows. --from takes
 			if err != nil {
 				return err
 			}
-			return untilSignal(cmd.Context(), func(ctx context.Context) error {
-				p, already, err := store.Install(ctx, device.InstallOptions{
-					Kind: args[0], From: from, Force: force,
-					Progress: cmd.ErrOrStderr(), Now: time.Now(),
-				})
-				if err != nil {
-					return err
-				}
-				what := "installed"
-				if already {
-					what = "already installed and verified"
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: the %s plugin, %s, %s\n  %s\n  sha256 %s\n", what, p.Kind, pluginName(p), pluginOrigin(p), p.Path, p.SHA256)
-				return nil
+			ctx, stop := untilSignal(cmd.Context(), cmd.ErrOrStderr(), "nothing was installed")
+			defer stop()
+			p, already, err := store.Install(ctx, device.InstallOptions{
+				Kind: args[0], From: from, Force: force,
+				Progress: cmd.ErrOrStderr(), Now: time.Now(),
 			})
+			if s, ok := signalOf(ctx, err); ok {
+				return &quietExit{s.exit()}
+			}
+			if err != nil {
+				return err
+			}
+			what := "installed"
+			if already {
+				what = "already installed and verified"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: the %s plugin, %s, %s\n  %s\n  sha256 %s\n", what, p.Kind, pluginName(p), pluginOrigin(p), p.Path, p.SHA256)
+			return nil
 		},
 	}
 	install.Flags().StringVar(&from, "from", "", "FILE | DIR | jax | release, instead of the pinned package")
@@ -197,23 +197,6 @@ func pluginOrigin(p device.Plugin) string {
 		return "pinned"
 	}
 	return "not pinned, from " + p.Source
-}
-
-// untilSignal runs work until it is done or the user has had enough, in which
-// case work cleans up before the program ends with the signal's exit code.
-func untilSignal(ctx context.Context, work func(context.Context) error) error {
-	interruptible, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
-	terminable, stop := signal.NotifyContext(interruptible, syscall.SIGTERM)
-	defer stop()
-	err := work(terminable)
-	switch {
-	case err == nil || terminable.Err() == nil:
-		return err
-	case interruptible.Err() != nil:
-		return withCode(exitInterrupted, errors.New("interrupted; nothing was changed"))
-	}
-	return withCode(exitTerminated, errors.New("terminated; nothing was changed"))
 }
 
 func writeIndented(w io.Writer, v any) error {
