@@ -33,32 +33,32 @@ type shape struct {
 }
 
 // randomShape draws a shape of the given kind; unit is 1 in a picture of 96x96.
-// Nothing is thinner than 8 units, which a net of stride 8 can still tell.
+// Nothing is thinner than 9 units, which a net of stride 8 can still tell.
 func randomShape(rng *rand.Rand, kind int, unit float64) shape {
 	between := func(lo, hi float64) float64 { return unit * (lo + (hi-lo)*rng.Float64()) }
 	turn := 2 * math.Pi * rng.Float64()
 	s := shape{kind: kind, cos: math.Cos(turn), sin: math.Sin(turn)}
 	switch kind {
 	case disc:
-		s.long = between(10, 20)
+		s.long = between(11, 20)
 		s.reach = s.long
 	case box:
-		s.long, s.thick = between(12, 20), between(8, 16)
+		s.long, s.thick = between(12, 20), between(9, 16)
 		s.reach = math.Hypot(s.long, s.thick)
 	case triangle:
-		s.reach = between(16, 25)
+		s.reach = between(17, 26)
 		for i := range s.corners {
 			angle := (float64(i) + 0.3*(rng.Float64()-0.5)) * 2 * math.Pi / 3
 			s.corners[i] = [2]float64{s.reach * math.Cos(angle), s.reach * math.Sin(angle)}
 		}
 	case line:
-		s.long, s.thick = between(18, 34), between(4, 6)
+		s.long, s.thick = between(18, 34), between(4.5, 6.5)
 		s.reach = s.long + s.thick
 	case ring:
-		s.long, s.thick = between(13, 20), between(4, 5.5)
+		s.long, s.thick = between(13, 20), between(4.5, 6)
 		s.reach = s.long + s.thick
 	case cross:
-		s.long, s.thick = between(15, 23), between(4.5, 6.5)
+		s.long, s.thick = between(15, 23), between(5, 7)
 		s.reach = math.Hypot(s.long, s.thick)
 	}
 	return s
@@ -124,13 +124,13 @@ func newCanvas(h, w int, rng *rand.Rand) *canvas {
 	return &canvas{image.NewNRGBA(r), image.NewGray(r), h, w, rng}
 }
 
-// drawScene paints a background and up to 7 shapes, the later over the earlier.
+// drawScene paints a background and up to 6 shapes, the later over the earlier.
 func (c *canvas) drawScene(classes int) {
 	unit := float64(min(c.h, c.w)) / 96
 	background := c.randomPaint(c.rng.Float64()*360, 0.5, unit)
 	c.fill(&background)
 	var placed []shape
-	for range 3 + c.rng.IntN(5) {
+	for range 3 + c.rng.IntN(4) {
 		s := randomShape(c.rng, 1+c.rng.IntN(classes-1), unit)
 		if !c.place(&s, placed) {
 			continue
@@ -146,12 +146,12 @@ func (c *canvas) drawScene(classes int) {
 // other in part, and stick out of the picture, but stay there to be seen.
 func (c *canvas) place(s *shape, placed []shape) bool {
 	for range 20 {
-		s.x = float64(c.w) * (0.08 + 0.84*c.rng.Float64())
-		s.y = float64(c.h) * (0.08 + 0.84*c.rng.Float64())
+		s.x = float64(c.w) * (0.14 + 0.72*c.rng.Float64())
+		s.y = float64(c.h) * (0.14 + 0.72*c.rng.Float64())
 		free := true
 		for i := range placed {
 			apart := math.Hypot(s.x-placed[i].x, s.y-placed[i].y)
-			free = free && apart > 0.65*(s.reach+placed[i].reach)
+			free = free && apart > 0.8*(s.reach+placed[i].reach)
 		}
 		if free {
 			return true
@@ -165,7 +165,7 @@ func (c *canvas) place(s *shape, placed []shape) bool {
 // background, or there would be nothing to see.
 func (c *canvas) shapePaint(kind int, unit float64, background *paint) paint {
 	for {
-		p := c.randomPaint(60*float64(kind)+30*c.rng.NormFloat64(), 0.8, unit)
+		p := c.randomPaint(60*float64(kind)+20*c.rng.NormFloat64(), 0.8, unit)
 		contrast := 0.0
 		for i := range p.from {
 			d := p.from[i] + p.to[i] - background.from[i] - background.to[i]
