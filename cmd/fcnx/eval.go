@@ -179,6 +179,6 @@ func printResult(w io.Writer, result train.Result, classes []datasets.Class) err
 	if err := result.Confusion.Table(w, classNames(classes)); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "loss            %.4f\nsamples         %d\n", result.Loss, result.Samples)
+	_, err := fmt.Fprintf(w, "\nloss %.4f on %d samples\n", result.Loss, result.Samples)
 	return err
 }
