@@ -145,76 +145,85 @@ func requireClose(t *testing.T, want, got []float32, tolerance, floor float64, w
 	}
 }
 
-func TestParityLogits(t *testing.T) {
+// TestParity compiles, of each golden, the network in evaluation and in training
+// with all gradients in one graph: to compile is what takes the time.
+func TestParity(t *testing.T) {
 	b := models.Backend(t, "cpu")
 	for name, g := range openGoldens(t) {
-		t.Run(name, func(t *testing.T) { checkLogits(t, b, g) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkParity(t, b, g)
+		})
 	}
+}
+
+func checkParity(t *testing.T, b compute.Backend, g golden) {
+	classWeights, _ := g.tensor(t, "class_weights")
+	var learned []models.Variable
+	for _, v := range g.net.Variables() {
+		if v.Learns() {
+			learned = append(learned, v)
+		}
+	}
+	store := g.store(t)
+	exec, err := model.NewExec(b, store, func(s *model.Scope, x, labels *graph.Node) []*graph.Node {
+		// Evaluation comes first: training moves the running averages that it reads.
+		evaluated := graph.TransposeAllAxes(g.net.Logits(s, x, models.Pass{}), 0, 3, 1, 2)
+
+		logits := g.net.Logits(store.RootScope(), x, models.Pass{Training: true})
+		sum, weight := models.CrossEntropy(logits, labels, nil)
+		weighted, weights := models.CrossEntropy(logits, labels, graph.Const(x.Graph(), classWeights))
+		mean := graph.Div(sum, weight)
+		var values []*graph.Node
+		for _, v := range learned {
+			values = append(values, store.GetVariable("/"+v.Path()).NodeValue(x))
+		}
+		out := []*graph.Node{evaluated, sum, mean, graph.Div(weighted, weights)}
+		return append(out, graph.Gradient(mean, values...)...)
+	})
+	require.NoError(t, err)
+	out, err := exec.Exec(g.images(t), g.labels(t))
+	require.NoError(t, err)
+
+	g.requireLogits(t, out[0])
+	for i, name := range []string{"loss_sum", "loss_mean", "loss_weighted_mean"} {
+		want, _ := g.tensor(t, name)
+		require.InEpsilon(t, want[0], tensors.ToScalar[float32](out[1+i]), 1e-5, name)
+	}
+	for i, v := range learned {
+		want := tensors.MustCopyFlatData[float32](g.variable(t, "grad.", v))
+		floor := 1e-3
+		if strings.HasPrefix(v.Layer, "conv") && v.Role == models.Bias && strings.HasSuffix(g.net.Encoder, "_bn") {
+			floor = 0.1 // batch norm takes a bias away again: what is left is rounding
+		}
+		requireClose(t, want, tensors.MustCopyFlatData[float32](out[4+i]), 1e-3, floor, "gradient of "+v.Path())
+	}
+	for _, v := range g.net.Variables() {
+		if v.Role == models.NormMean || v.Role == models.NormVariance {
+			want := tensors.MustCopyFlatData[float32](g.variable(t, "after.", v))
+			got := store.GetVariable("/" + v.Path()).MustValue()
+			requireClose(t, want, tensors.MustCopyFlatData[float32](got), 1e-4, 0, v.Path())
+		}
+	}
+}
+
+func (g golden) requireLogits(t *testing.T, got *tensors.Tensor) {
+	t.Helper()
+	want, shape := g.tensor(t, "logits")
+	require.Equal(t, shape, got.Shape().Dimensions)
+	requireClose(t, want, tensors.MustCopyFlatData[float32](got), 1e-4, 0, "logits")
 }
 
 // The Go backend computes the same graphs: a second opinion on XLA.
 func TestParityLogitsGoBackend(t *testing.T) {
 	b := models.Backend(t, "go")
-	goldens := openGoldens(t)
-	for _, name := range []string{"fcn8s-same-vgg16_bn-learned-at_once", "fcn16s-same-vgg16-depthwise", "fcn32s-same-vgg11_bn-bilinear"} {
-		t.Run(name, func(t *testing.T) { checkLogits(t, b, goldens[name]) })
-	}
-}
-
-func checkLogits(t *testing.T, b compute.Backend, g golden) {
-	out, err := model.CallOnce(b, g.store(t), func(s *model.Scope, x *graph.Node) *graph.Node {
-		return graph.TransposeAllAxes(g.net.Logits(s, x, models.Pass{}), 0, 3, 1, 2)
-	}, g.images(t))
-	require.NoError(t, err)
-	want, shape := g.tensor(t, "logits")
-	require.Equal(t, shape, out.Shape().Dimensions)
-	requireClose(t, want, tensors.MustCopyFlatData[float32](out), 1e-4, 0, "logits")
-}
-
-func TestParityLossAndGradients(t *testing.T) {
-	b := models.Backend(t, "cpu")
 	for name, g := range openGoldens(t) {
 		t.Run(name, func(t *testing.T) {
-			store := g.store(t)
-			classWeights, _ := g.tensor(t, "class_weights")
-			var learned []models.Variable
-			exec, err := model.NewExec(b, store, func(s *model.Scope, x, labels *graph.Node) []*graph.Node {
-				logits := g.net.Logits(s, x, models.Pass{Training: true})
-				sum, weight := models.CrossEntropy(logits, labels, nil)
-				weighted, weights := models.CrossEntropy(logits, labels, graph.Const(x.Graph(), classWeights))
-				mean := graph.Div(sum, weight)
-				out := []*graph.Node{sum, mean, graph.Div(weighted, weights)}
-				var values []*graph.Node
-				for _, v := range g.net.Variables() {
-					if v.Learns() {
-						learned = append(learned, v)
-						values = append(values, store.GetVariable("/"+v.Path()).NodeValue(x))
-					}
-				}
-				return append(out, graph.Gradient(mean, values...)...)
-			})
+			out, err := model.CallOnce(b, g.store(t), func(s *model.Scope, x *graph.Node) *graph.Node {
+				return graph.TransposeAllAxes(g.net.Logits(s, x, models.Pass{}), 0, 3, 1, 2)
+			}, g.images(t))
 			require.NoError(t, err)
-			out, err := exec.Exec(g.images(t), g.labels(t))
-			require.NoError(t, err)
-			for i, name := range []string{"loss_sum", "loss_mean", "loss_weighted_mean"} {
-				want, _ := g.tensor(t, name)
-				require.InEpsilon(t, want[0], tensors.ToScalar[float32](out[i]), 1e-5, name)
-			}
-			for i, v := range learned {
-				want := tensors.MustCopyFlatData[float32](g.variable(t, "grad.", v))
-				floor := 1e-3
-				if strings.HasPrefix(v.Layer, "conv") && v.Role == models.Bias && strings.HasSuffix(g.net.Encoder, "_bn") {
-					floor = 0.1 // batch norm takes a bias away again: what is left is rounding
-				}
-				requireClose(t, want, tensors.MustCopyFlatData[float32](out[3+i]), 1e-3, floor, "gradient of "+v.Path())
-			}
-			for _, v := range g.net.Variables() {
-				if v.Role == models.NormMean || v.Role == models.NormVariance {
-					want := tensors.MustCopyFlatData[float32](g.variable(t, "after.", v))
-					got := store.GetVariable("/" + v.Path()).MustValue()
-					requireClose(t, want, tensors.MustCopyFlatData[float32](got), 1e-4, 0, v.Path())
-				}
-			}
+			g.requireLogits(t, out)
 		})
 	}
 }
