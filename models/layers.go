@@ -56,10 +56,11 @@ func crop(x *graph.Node, top, left, h, w int) *graph.Node {
 	return graph.Slice(x, graph.AxisRange(), graph.AxisRange(top, top+h), graph.AxisRange(left, left+w), graph.AxisRange())
 }
 
-// relu passes no gradient where x is zero, as PyTorch's does; graph.Max would.
+// relu passes no gradient where x is zero, as PyTorch's does; graph.Max would. NaN
+// stays NaN: a network that broke must not compute on as if it were a dead one.
 func relu(x *graph.Node) *graph.Node {
 	zero := graph.ScalarZero(x.Graph(), x.DType())
-	return graph.Where(graph.GreaterThan(x, zero), x, graph.ZerosLike(x))
+	return graph.Where(graph.LessOrEqual(x, zero), graph.ZerosLike(x), x)
 }
 
 // maxPool halves height and width of x [N,H,W,C], which comes out of a relu. An
