@@ -108,17 +108,22 @@ var errDone = errors.New("all steps are done")
 // [*InterruptedError] if ctx ended, and a [*DivergedError] if the loss did.
 //
 // When ctx ends, the step at hand is finished and saved. A compilation cannot be
-// broken off, but nothing follows it. A sample that cannot be used ends the run
-// too; what was learned until then is saved.
+// broken off, but nothing follows it. What was learned until a sample, an
+// evaluation or a compiler fails is saved too; only what a failed step or a NaN
+// has spoilt is not.
 func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 	s := &session{Loop: l, Progress: p, savedStep: p.Step, savedAt: l.Now()}
 	err := s.run(ctx)
 	cause := context.Cause(ctx)
-	stopped := err != nil && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
-	var bad *datasets.SampleError
-	if stopped || errors.As(err, &bad) {
-		if lost := s.save(); lost != nil {
-			return s.Progress, lost
+	stopped := err != nil && !s.spoilt && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
+	if err != nil && !s.spoilt {
+		failed := s.save()
+		switch {
+		case failed == nil:
+		case stopped:
+			return s.Progress, failed // in good order it was not
+		default:
+			return s.Progress, errors.Join(err, failed)
 		}
 	}
 	if stopped {
@@ -132,6 +137,7 @@ type session struct {
 	*Loop
 	Progress
 	unsaved   bool  // something happened since the newest checkpoint
+	spoilt    bool  // the weights are not to be saved any more
 	savedStep int64 // the step of that
 	savedAt   time.Time
 	phase     string
@@ -204,6 +210,7 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	lr := s.Schedule(int(s.Step))
 	result, err := s.Stepper.Step(b, s.Step, lr)
 	if err != nil {
+		s.spoilt = true
 		return err
 	}
 	end := s.Now()
@@ -220,6 +227,7 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	}
 	s.Emit(record)
 	if diverged(result.Loss) {
+		s.spoilt = true
 		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.savedStep}
 	}
 	return nil
@@ -249,7 +257,7 @@ func (s *session) evaluationsBy(step int64) int64 {
 func (s *session) evaluate(ctx context.Context) error {
 	begin := s.Now()
 	s.enter(event.PhaseEval, "")
-	result, err := Evaluate(ctx, s.Stepper, s.Val, len(s.Classes), func(what string) {
+	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.Val, len(s.Classes), func(what string) {
 		s.enter(event.PhaseCompile, what)
 	})
 	if err != nil {
@@ -270,6 +278,17 @@ func (s *session) evaluate(ctx context.Context) error {
 	return s.save()
 }
 
+// scorer is a Stepper that tells when it goes on to score after a compilation.
+type scorer struct {
+	Stepper
+	session *session
+}
+
+func (s scorer) Eval(b *datasets.Batch, into *score.Confusion) (loss, weight float64, err error) {
+	s.session.enter(event.PhaseEval, "")
+	return s.Stepper.Eval(b, into)
+}
+
 func (s *session) saveIsDue() bool {
 	return s.SaveEvery > 0 && s.Step%s.SaveEvery == 0 ||
 		s.SaveInterval > 0 && s.Now().Sub(s.savedAt) >= s.SaveInterval
@@ -283,6 +302,7 @@ func (s *session) save() error {
 	s.enter(event.PhaseSave, "")
 	record, err := s.Saver.Save(s.Progress, s.epoch())
 	if err != nil {
+		s.spoilt = true // or saved no better a second time
 		var lost *DivergedError
 		if errors.As(err, &lost) {
 			return &DivergedError{Step: s.Step, What: lost.What, LastGood: s.savedStep}

@@ -1,0 +1,397 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"iter"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/score"
+)
+
+var updateGolden = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares got with testdata/name, or writes it there.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *updateGolden {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+// world is all that a Loop touches. It computes nothing, has a clock of its own
+// that only its deeds move, and can break anywhere.
+type world struct {
+	loop Loop
+	now  time.Time
+	said []event.Record
+
+	weights  uint64 // what all steps so far have made of the seed
+	begun    int    // steps
+	compiled map[string]bool
+	kept     Progress // the newest checkpoint
+	keptW    uint64
+
+	height func(step int64) int // of a step's batch; nil: 8
+	right  func(step int64) int // pixels of 100 that an evaluation after a step has right
+	fail   func(deed string) error
+	moment func(deed string) // hears of everything, before it happens
+}
+
+// newWorld is a run of steps steps, 5 an epoch, with a validation set of 2 batches.
+func newWorld(steps int64) *world {
+	w := &world{
+		now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), weights: 1, compiled: map[string]bool{},
+		right:  func(step int64) int { return int(step) },
+		fail:   func(string) error { return nil },
+		moment: func(string) {},
+	}
+	w.loop = Loop{
+		Stepper: w, Saver: w, Train: w.batches, Val: w.pass(2),
+		Schedule: func(step int) float64 { w.moment("schedule"); return 1 / float64(1+step) },
+		Emit:     func(r event.Record) { w.moment("emit"); w.said = append(w.said, r) },
+		Scored:   func(Result) { w.moment("scored") },
+		Now:      func() time.Time { w.moment("now"); return w.now },
+		Classes:  []string{"ground", "tree"}, Steps: steps, SamplesPerEpoch: 10,
+	}
+	return w
+}
+
+// do is one deed: it takes its time, and may fail.
+func (w *world) do(deed string, takes time.Duration) error {
+	w.moment(deed)
+	w.now = w.now.Add(takes)
+	return w.fail(deed)
+}
+
+func (w *world) batches(ctx context.Context, from datasets.Cursor) iter.Seq2[*datasets.Batch, error] {
+	return func(yield func(*datasets.Batch, error) bool) {
+		for next := from + 2; ; next += 2 {
+			b := &datasets.Batch{N: 2, H: 8, W: 8, Count: 2, Next: next}
+			if w.height != nil {
+				b.H = w.height(int64(next / 2))
+			}
+			err := w.do("data", 10*time.Millisecond)
+			if err == nil {
+				err = ctx.Err()
+			}
+			switch {
+			case errors.Is(err, errNoMore):
+				return
+			case err != nil:
+				yield(nil, err)
+				return
+			case !yield(b, nil):
+				return
+			}
+		}
+	}
+}
+
+// errNoMore makes a stream end.
+var errNoMore = errors.New("no more")
+
+func (w *world) pass(batches int) Pass {
+	return func(ctx context.Context) iter.Seq2[*datasets.Batch, error] {
+		return func(yield func(*datasets.Batch, error) bool) {
+			for range batches {
+				err := w.do("val data", 20*time.Millisecond)
+				if err == nil {
+					err = ctx.Err()
+				}
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if !yield(&datasets.Batch{N: 4, H: 8, W: 8, Count: 3}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (w *world) CompileStep(b *datasets.Batch, before func(string)) error {
+	return w.compile(fmt.Sprintf("training step %dx%dx%d", b.N, b.H, b.W), before)
+}
+
+func (w *world) CompileEval(b *datasets.Batch, before func(string)) error {
+	return w.compile(fmt.Sprintf("evaluation %dx%dx%d", b.N, b.H, b.W), before)
+}
+
+func (w *world) compile(what string, before func(string)) error {
+	if w.compiled[what] {
+		return nil
+	}
+	w.compiled[what] = true
+	before(what)
+	return w.do("compile", 5*time.Second)
+}
+
+func (w *world) Step(b *datasets.Batch, at int64, lr float64) (StepResult, error) {
+	w.begun++
+	err := w.do("step", 100*time.Millisecond)
+	h := fnv.New64a()
+	fmt.Fprint(h, w.weights, b.Next, at, lr)
+	w.weights = h.Sum64()
+	result := StepResult{Loss: float64(w.weights%1000) / 1000, GradNorm: nan}
+	var loss lossIs
+	if errors.As(err, &loss) {
+		result.Loss, err = float64(loss), nil
+	}
+	return result, err
+}
+
+// lossIs, as an error of a step, is its loss instead.
+type lossIs float64
+
+func (l lossIs) Error() string { return fmt.Sprint(float64(l)) }
+
+func (w *world) Eval(_ *datasets.Batch, into *score.Confusion) (loss, weight float64, err error) {
+	if err := w.do("eval", time.Second); err != nil {
+		return 0, 0, err
+	}
+	step := int64(0)
+	for _, r := range w.said {
+		if s, ok := r.(event.Step); ok {
+			step = s.Step
+		}
+	}
+	if step == 0 {
+		step = w.kept.Step // a resumed run
+	}
+	if right := int64(w.right(step)); right >= 0 {
+		err = into.AddCounts([]int64{right, 100 - right, 100 - right, right})
+	}
+	return float64(w.weights % 77), 200, err
+}
+
+func (w *world) Save(p Progress, epoch float64) (event.Saved, error) {
+	if err := w.do("save", 2*time.Second); err != nil {
+		return event.Saved{}, err
+	}
+	w.kept, w.keptW = p, w.weights
+	return event.Saved{Path: fmt.Sprintf("step-%d", p.Step), Bytes: 1000, Seconds: 2, Best: p.BestStep == p.Step}, nil
+}
+
+// dialogue is what was said, short: phases by name, steps by number, "scored 5"
+// with a star for the best, "kept 5".
+func (w *world) dialogue() string {
+	var words []string
+	for _, r := range w.said {
+		switch r := r.(type) {
+		case event.Phase:
+			words = append(words, strings.TrimSpace(r.Name+" "+r.Detail))
+		case event.Step:
+			words = append(words, fmt.Sprint(r.Step))
+		case event.Eval:
+			words = append(words, fmt.Sprintf("scored %d", r.Step)+map[bool]string{true: "*"}[r.Best])
+		case event.Saved:
+			words = append(words, fmt.Sprintf("kept %d", r.Step))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// The whole of what a run says, as events.jsonl has it.
+func TestLoopDialogue(t *testing.T) {
+	w := newWorld(7)
+	w.loop.EvalEvery, w.loop.SaveEvery = 5, 2
+	progress, err := w.loop.Run(t.Context(), Progress{})
+	require.NoError(t, err)
+	require.Equal(t, Progress{Step: 7, Cursor: 14, Evaluated: 7, BestIoU: 7. / 193, BestStep: 7}, progress)
+	require.Equal(t, progress, w.kept)
+	var lines bytes.Buffer
+	for _, r := range w.said {
+		line, err := event.Marshal(r)
+		require.NoError(t, err)
+		fmt.Fprintf(&lines, "%s\n", line)
+	}
+	golden(t, "dialogue.jsonl", lines.String())
+}
+
+func TestLoopRhythm(t *testing.T) {
+	const compiles = "compile training step 2x8x8, train"
+	const firstEval = "eval, compile evaluation 4x8x8, eval"
+	tests := map[string]struct {
+		steps int64
+		from  Progress
+		set   func(*world)
+		want  string
+	}{
+		"evaluation each epoch, and at the end": {12, Progress{}, func(w *world) { w.loop.EvalEvery = 5 },
+			compiles + ", 1, 2, 3, 4, 5, " + firstEval + ", scored 5*, save, kept 5, train, 6, 7, 8, 9, 10, eval, scored 10*, save, kept 10, " +
+				"train, 11, 12, eval, scored 12*, save, kept 12"},
+		"evaluation only at the end": {3, Progress{}, func(*world) {},
+			compiles + ", 1, 2, 3, " + firstEval + ", scored 3*, save, kept 3"},
+		"evaluation every two and a half steps": {10, Progress{}, func(w *world) { w.loop.EvalEvery = 2.5 },
+			compiles + ", 1, 2, 3, " + firstEval + ", scored 3*, save, kept 3, train, 4, 5, eval, scored 5*, save, kept 5, " +
+				"train, 6, 7, 8, eval, scored 8*, save, kept 8, train, 9, 10, eval, scored 10*, save, kept 10"},
+		"evaluation more often than there are steps": {2, Progress{}, func(w *world) { w.loop.EvalEvery = 0.4 },
+			compiles + ", 1, " + firstEval + ", scored 1*, save, kept 1, train, 2, eval, scored 2*, save, kept 2"},
+		"an interval that floats make a little larger than 7": {8, Progress{}, func(w *world) { w.loop.EvalEvery = math.Nextafter(7, 8) },
+			compiles + ", 1, 2, 3, 4, 5, 6, 7, " + firstEval + ", scored 7*, save, kept 7, train, 8, eval, scored 8*, save, kept 8"},
+		"never scored, kept every 3 steps": {7, Progress{}, func(w *world) { w.loop.Val, w.loop.SaveEvery = nil, 3 },
+			compiles + ", 1, 2, 3, save, kept 3, train, 4, 5, 6, save, kept 6, train, 7, save, kept 7"},
+		"kept once where two rhythms meet": {4, Progress{}, func(w *world) { w.loop.EvalEvery, w.loop.SaveEvery = 2, 2 },
+			compiles + ", 1, 2, " + firstEval + ", scored 2*, save, kept 2, train, 3, 4, eval, scored 4*, save, kept 4"},
+		// A step takes 110 ms with its data, the first 5 s more for the compiler.
+		"kept by the clock": {12, Progress{}, func(w *world) { w.loop.Val, w.loop.SaveInterval = nil, 500*time.Millisecond },
+			compiles + ", 1, save, kept 1, train, 2, 3, 4, 5, 6, save, kept 6, train, 7, 8, 9, 10, 11, save, kept 11, train, 12, save, kept 12"},
+		"each shape is compiled once": {5, Progress{}, func(w *world) {
+			w.loop.Val = nil
+			w.height = func(step int64) int { return 8 * int(1+step%2) }
+		}, "compile training step 2x16x8, train, 1, compile training step 2x8x8, train, 2, 3, 4, 5, save, kept 5"},
+		"the best is higher than all before it": {5, Progress{}, func(w *world) {
+			w.loop.EvalEvery = 1
+			w.right = func(step int64) int { return []int{0, 30, 50, 50, 49, 51}[step] }
+		}, compiles + ", 1, " + firstEval + ", scored 1*, save, kept 1, train, 2, eval, scored 2*, save, kept 2, train, 3, eval, scored 3, save, kept 3, " +
+			"train, 4, eval, scored 4, save, kept 4, train, 5, eval, scored 5*, save, kept 5"},
+		"a mean IoU of zero is a first best": {1, Progress{}, func(w *world) { w.right = func(int64) int { return 0 } },
+			compiles + ", 1, " + firstEval + ", scored 1*, save, kept 1"},
+		"no mean IoU is no best": {1, Progress{}, func(w *world) { w.right = func(int64) int { return -1 } },
+			compiles + ", 1, " + firstEval + ", scored 1, save, kept 1"},
+		"resumed": {7, Progress{Step: 5, Cursor: 10, Evaluated: 5, BestIoU: 0.9, BestStep: 5}, func(w *world) { w.loop.EvalEvery = 5 },
+			compiles + ", 6, 7, " + firstEval + ", scored 7, save, kept 7"},
+		"resumed between a step and its evaluation": {6, Progress{Step: 5, Cursor: 10}, func(w *world) { w.loop.EvalEvery = 5 },
+			firstEval + ", scored 5*, save, kept 5, " + compiles + ", 6, eval, scored 6*, save, kept 6"},
+		"resumed where no evaluation was due": {5, Progress{Step: 4, Cursor: 8}, func(w *world) { w.loop.EvalEvery = 5 },
+			compiles + ", 5, " + firstEval + ", scored 5*, save, kept 5"},
+		"resumed at the end, with the last evaluation to come": {5, Progress{Step: 5, Cursor: 10}, func(*world) {},
+			firstEval + ", scored 5*, save, kept 5"},
+		"complete":                   {5, Progress{Step: 5, Cursor: 10, Evaluated: 5}, func(*world) {}, ""},
+		"complete, and never scored": {5, Progress{Step: 5, Cursor: 10}, func(w *world) { w.loop.Val = nil }, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(test.steps)
+			w.kept = test.from
+			test.set(w)
+			progress, err := w.loop.Run(t.Context(), test.from)
+			require.NoError(t, err)
+			require.Equal(t, test.want, w.dialogue())
+			require.Equal(t, test.steps, progress.Step)
+			require.Equal(t, progress, w.kept)
+		})
+	}
+}
+
+func TestLoopErrors(t *testing.T) {
+	broken := errors.New("disk on fire")
+	bad := &datasets.SampleError{ID: "7", Path: "images/7.jpg", Err: errors.New("not a JPEG")}
+	// at makes the n-th deed of a kind fail.
+	at := func(n int, deed string, err error) func(*world) {
+		return func(w *world) {
+			w.fail = func(d string) error {
+				if d == deed {
+					n--
+				}
+				if d == deed && n == 0 {
+					return err
+				}
+				return nil
+			}
+		}
+	}
+	const advice = "; try a lower train.lr, a longer train.warmup or train.clip = 1.0"
+	tests := map[string]struct {
+		set  func(*world)
+		want string
+		is   error
+		kept int64 // step of the newest checkpoint
+	}{
+		"the first loss is NaN": {at(1, "step", lossIs(math.NaN())), "diverged at step 1: the loss is NaN" + advice, nil, 0},
+		"a loss is NaN":         {at(8, "step", lossIs(math.NaN())), "diverged at step 8: the loss is NaN; the last good checkpoint is that of step 6" + advice, nil, 6},
+		"a loss is Inf":         {at(4, "step", lossIs(math.Inf(1))), "diverged at step 4: the loss is +Inf; the last good checkpoint is that of step 3" + advice, nil, 3},
+		"weights are NaN": {at(2, "save", fmt.Errorf("checkpoint: %w", &DivergedError{What: "fc6/bias holds NaN or Inf"})),
+			"diverged at step 6: fc6/bias holds NaN or Inf; the last good checkpoint is that of step 3" + advice, nil, 3},
+		"a save fails":            {at(2, "save", broken), "disk on fire", broken, 3},
+		"a step fails":            {at(5, "step", broken), "disk on fire", broken, 3},
+		"an evaluation fails":     {at(3, "eval", broken), "disk on fire", broken, 6},
+		"a compiler fails":        {at(1, "compile", broken), "disk on fire", broken, 0},
+		"evaluation's fails":      {at(2, "compile", broken), "disk on fire", broken, 3},
+		"training data are bad":   {at(6, "data", bad), "images/7.jpg: not a JPEG", bad, 5},
+		"the first sample is bad": {at(1, "data", bad), "images/7.jpg: not a JPEG", bad, 0},
+		"validation data are bad": {at(1, "val data", bad), "images/7.jpg: not a JPEG", bad, 3},
+		"and then a save fails": {func(w *world) {
+			w.fail = func(deed string) error {
+				return map[string]error{"val data": bad, "save": broken}[deed]
+			}
+		}, "images/7.jpg: not a JPEG\ndisk on fire", bad, 0},
+		"training data end":    {at(6, "data", errNoMore), "the training data ended after step 5 of 12", nil, 5},
+		"no validation data":   {func(w *world) { w.loop.Val = w.pass(0) }, "no pixel of the 0 validation samples has a label", nil, 3},
+		"a loss of no meaning": {func(w *world) { w.loop.Stepper = unlabelled{w} }, "no pixel of the 6 validation samples has a label", nil, 3},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(12)
+			w.loop.EvalEvery = 3
+			test.set(w)
+			progress, err := w.loop.Run(t.Context(), Progress{})
+			require.EqualError(t, err, test.want)
+			if test.is != nil {
+				require.ErrorIs(t, err, test.is)
+			}
+			require.Equal(t, test.kept, w.kept.Step)
+			require.GreaterOrEqual(t, progress.Step, w.kept.Step)
+			var lost *DivergedError
+			require.Equal(t, strings.HasPrefix(test.want, "diverged"), errors.As(err, &lost))
+			if lost != nil {
+				require.Equal(t, progress.Step, lost.Step)
+			}
+		})
+	}
+}
+
+// unlabelled scores batches in which no pixel has a label.
+type unlabelled struct{ *world }
+
+func (u unlabelled) Eval(*datasets.Batch, *score.Confusion) (loss, weight float64, err error) {
+	return 0, 0, nil
+}
+
+// A diverged resumed run names the checkpoint that it came from.
+func TestLoopDivergedAfterResume(t *testing.T) {
+	w := newWorld(9)
+	w.fail = func(deed string) error {
+		return map[string]error{"step": lossIs(math.Inf(-1))}[deed]
+	}
+	_, err := w.loop.Run(t.Context(), Progress{Step: 4, Cursor: 8})
+	require.ErrorContains(t, err, "diverged at step 5: the loss is -Inf; the last good checkpoint is that of step 4;")
+	require.Zero(t, w.kept)
+}
+
+// Where gradients are clipped, a step tells their norm.
+func TestLoopGradNorm(t *testing.T) {
+	w := newWorld(1)
+	w.loop.Val, w.loop.Stepper = nil, clipping{w}
+	_, err := w.loop.Run(t.Context(), Progress{})
+	require.NoError(t, err)
+	norm := event.Float(2.5)
+	require.Equal(t, &norm, w.said[2].(event.Step).GradNorm)
+}
+
+type clipping struct{ *world }
+
+func (c clipping) Step(b *datasets.Batch, at int64, lr float64) (StepResult, error) {
+	r, err := c.world.Step(b, at, lr)
+	r.GradNorm = 2.5
+	return r, err
+}
