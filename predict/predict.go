@@ -168,7 +168,7 @@ func (r *runner) runTiled(ctx context.Context, f file) error {
 		return err
 	}
 	defer out.abandon()
-	tiles, h, w := tilesOf(f.h, f.w, r.options.Tile)
+	tiles, h, w := tilesOf(f.h, f.w, r.options.Tile, r.options.Multiple)
 	for len(tiles) > 0 {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -27,12 +27,14 @@ type span struct{ start, from, to int }
 // spans covers a side of n pixels with tiles of at most tile pixels, which is a
 // multiple of stride. Neighbours overlap by twice the reach or more and meet in the
 // middle of their overlap: so whatever is taken has seen all that it would have seen
-// in the whole image.
-func spans(n, tile int) (list []span, size int) {
-	padded := (n + stride - 1) / stride * stride
-	if padded <= tile {
-		return []span{{0, 0, n}}, padded
+// in the whole image. A side that fits into one tile is padded to a multiple of
+// multiple.
+func spans(n, tile, multiple int) (list []span, size int) {
+	roundUp := func(n, m int) int { return (n + m - 1) / m * m }
+	if n <= tile {
+		return []span{{0, 0, n}}, roundUp(n, multiple)
 	}
+	padded := roundUp(n, stride)
 	step := tile - 2*reach
 	count := (padded-tile+step-1)/step + 1
 	for i := range count {
@@ -58,9 +60,9 @@ func (t tile) own() image.Rectangle {
 }
 
 // tilesOf covers an image, all tiles having the size h x w.
-func tilesOf(imageH, imageW, side int) (tiles []tile, h, w int) {
-	rows, h := spans(imageH, side)
-	cols, w := spans(imageW, side)
+func tilesOf(imageH, imageW, side, multiple int) (tiles []tile, h, w int) {
+	rows, h := spans(imageH, side, multiple)
+	cols, w := spans(imageW, side, multiple)
 	for _, r := range rows {
 		for _, c := range cols {
 			tiles = append(tiles, tile{r, c})

@@ -11,7 +11,7 @@ import (
 func TestSpans(t *testing.T) {
 	for _, tile := range []int{MinTile, 1024, 1536} {
 		for n := 1; n < 6000; n += 13 {
-			list, size := spans(n, tile)
+			list, size := spans(n, tile, 32)
 			padded := (n + stride - 1) / stride * stride
 			require.LessOrEqual(t, size, tile)
 			require.Zero(t, size%stride)
@@ -31,4 +31,11 @@ func TestSpans(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestSpanOfOneTile(t *testing.T) {
+	_, size := spans(100, MinTile, 32)
+	require.Equal(t, 128, size)
+	_, size = spans(100, MinTile, 1)
+	require.Equal(t, 100, size)
 }
