@@ -35,7 +35,7 @@ const (
 
 // diagnosis is what `fcnx doctor --json` prints.
 type diagnosis struct {
-	Backend string  `json:"backend"` // what auto computes on; empty where nothing does
+	Backend string  `json:"backend"` // what auto computes on; empty where it refuses
 	Checks  []check `json:"checks"`
 }
 
@@ -47,7 +47,7 @@ func newDoctorCommand() *cobra.Command {
 		Long: `Say what is here, what is missing and the one command that repairs it. Each backend
 that is here compiles and runs a tiny graph, whose result is checked.
 The exit code is 5 if no XLA backend works.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := device.Default(os.Getenv)
 			if err != nil {
@@ -63,13 +63,23 @@ The exit code is 5 if no XLA backend works.`,
 				return err
 			}
 			if d.Backend != device.CPU && d.Backend != device.CUDA {
-				return backendError(errors.New("no XLA backend works here; `fcnx plugins install cpu` installs one"))
+				return backendError(errors.New("no XLA backend works here; " + remedy(d)))
 			}
 			return nil
 		},
 	}
 	doctor.Flags().BoolVar(&asJSON, "json", false, "print the checks as JSON")
 	return doctor
+}
+
+// remedy is the way to a working XLA backend.
+func remedy(d diagnosis) string {
+	for _, c := range d.Checks {
+		if c.Name == "cpu plugin" && c.Repair != "" {
+			return "`" + c.Repair + "` installs one"
+		}
+	}
+	return "the table says why"
 }
 
 // diagnose runs all checks, from what everything rests on to what computes.
@@ -79,22 +89,26 @@ func diagnose(ctx context.Context, store *device.Store) diagnosis {
 	cuda := checkPlugin(ctx, store, device.CUDA)
 	checks = append(checks, cpu, cuda)
 
-	d := diagnosis{}
-	for _, candidate := range []struct {
-		kind  string
-		sound bool
-	}{{device.CUDA, cuda.Status == statusOK && len(device.GPUs()) > 0}, {device.CPU, cpu.Status == statusOK}, {device.Go, true}} {
-		if !candidate.sound {
+	// As device.Open does for auto: a GPU that does not answer is passed over, a
+	// damaged CPU plugin is not.
+	usable := ""
+	for _, c := range []struct {
+		kind   string
+		plugin check
+	}{{device.CUDA, cuda}, {device.CPU, cpu}, {device.Go, check{Status: statusOK}}} {
+		if c.plugin.Status != statusOK || c.kind == device.CUDA && len(device.GPUs()) == 0 {
 			continue
 		}
-		c := checkBackend(ctx, store, candidate.kind)
-		checks = append(checks, c)
-		if c.Status == statusOK && d.Backend == "" {
-			d.Backend = candidate.kind
+		computes := checkBackend(ctx, store, c.kind)
+		checks = append(checks, computes)
+		if computes.Status == statusOK && usable == "" {
+			usable = c.kind
 		}
 	}
-	d.Checks = checks
-	return d
+	if usable == device.Go && cpu.Status != statusMissing {
+		usable = ""
+	}
+	return diagnosis{Backend: usable, Checks: checks}
 }
 
 func printDiagnosis(cmd *cobra.Command, d diagnosis) error {
@@ -106,7 +120,11 @@ func printDiagnosis(cmd *cobra.Command, d diagnosis) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", c.Status, c.Name, detail)
 	}
-	fmt.Fprintf(table, "\t\t\n%s\t%s\t%s\n", "=>", "auto", "computes on "+d.Backend)
+	conclusion := "computes on " + d.Backend
+	if d.Backend == "" {
+		conclusion = "refuses to compute on a CPU plugin that is broken"
+	}
+	fmt.Fprintf(table, "=>\tauto\t%s\n", conclusion)
 	return table.Flush()
 }
 

@@ -35,7 +35,7 @@ func newPluginsListCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "Say which plugins are installed",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := device.Default(os.Getenv)
 			if err != nil {
@@ -118,7 +118,7 @@ func newPluginsVerifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify [cpu|cuda]",
 		Short: "Compare an installed plugin with the hash that was recorded",
-		Args:  cobra.MatchAll(cobra.MaximumNArgs(1), knownPlugins),
+		Args:  cobra.MatchAll(usageArguments(cobra.MaximumNArgs(1)), knownPlugins),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := device.Default(os.Getenv)
 			if err != nil {
@@ -164,6 +164,17 @@ func newPluginsRemoveCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// usageArguments gives the errors of one of cobra's argument checks the exit code of
+// a usage error.
+func usageArguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error { return usageError(check(cmd, args)) }
+}
+
+// noArguments is the argument check of commands that take none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	return usageArguments(cobra.NoArgs)(cmd, args)
 }
 
 // onePlugin is the argument check of commands on one plugin.
