@@ -112,7 +112,7 @@ func (c Config) Validate() error {
 	if c.Geometry != Same && c.Geometry != Paper {
 		return fmt.Errorf("model.geometry %q: use %s or %s", c.Geometry, Same, Paper)
 	}
-	if c.Dropout < 0 || c.Dropout >= 1 {
+	if !(c.Dropout >= 0 && c.Dropout < 1) { // so written, NaN is refused too
 		return fmt.Errorf("model.dropout %g: a probability below 1", c.Dropout)
 	}
 	if c.Upsample == Learned {
