@@ -14,9 +14,14 @@ import (
 func (e *Engine) stepGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
 	images, sizes, labels, lr, rng := in[0], in[1], in[2], in[3], in[4]
 	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre),
-		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozen})
+		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables())})
 	loss := e.loss(models.CrossEntropy(logits, labels, e.classWeights(images)))
+	return e.learn(loss, lr)
+}
 
+// learn moves every variable that learns, at the rate lr, so that loss falls. It
+// returns what stepGraph does.
+func (e *Engine) learn(loss, lr *graph.Node) []*graph.Node {
 	var learners []learner
 	var values []*graph.Node
 	for _, spec := range e.net.Variables() {

@@ -45,6 +45,18 @@ func (t TrainConfig) frozen(layer string) bool {
 	return false
 }
 
+// frozenLayers tells which layers do not learn at all, be it by Freeze or by a
+// rate of zero. A batch norm among them keeps its running averages too.
+func (t TrainConfig) frozenLayers(vars []models.Variable) func(layer string) bool {
+	learns := map[string]bool{}
+	for _, v := range vars {
+		if !t.groupOf(v).frozen {
+			learns[v.Layer] = true
+		}
+	}
+	return func(layer string) bool { return !learns[layer] }
+}
+
 // checkGroups refuses a pattern in Freeze that names no layer, and a run in which
 // nothing would learn.
 func (t TrainConfig) checkGroups(vars []models.Variable) error {
