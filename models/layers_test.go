@@ -156,6 +156,43 @@ func TestRelu(t *testing.T) {
 	}
 }
 
+// A frozen batch norm is an affine map: in training too it goes by its running
+// averages, and leaves them as they are.
+func TestFrozenBatchNorm(t *testing.T) {
+	c := Config{Arch: "fcn32s", Encoder: "vgg11_bn", Classes: 2, Width: 1, Head: 2, Upsample: Bilinear, Geometry: Same}
+	logits := func(pass Pass) ([]float64, *model.Store) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		store := model.NewStore()
+		for _, v := range c.Variables() {
+			values := floats(rng, v.Size())
+			if v.Role == NormVariance {
+				for i := range values {
+					values[i] = 1 + values[i]*values[i]
+				}
+			}
+			create(t, store, "/"+v.Path(), values, v.Shape)
+		}
+		out, err := model.CallOnce(Backend(t, device.Go), store, func(s *model.Scope, x *graph.Node) *graph.Node {
+			return c.Logits(s, x, pass)
+		}, randomGrid(rng, 2, 32, 32, 3).tensor())
+		require.NoError(t, err)
+		return toFloats(out), store
+	}
+	averages := func(store *model.Store, layer string) []float64 {
+		return append(toFloats(store.GetVariable("/"+layer+"/running_mean").MustValue()),
+			toFloats(store.GetVariable("/"+layer+"/running_var").MustValue())...)
+	}
+	evaluated, before := logits(Pass{})
+	frozen, after := logits(Pass{Training: true, Frozen: func(string) bool { return true }})
+	require.Equal(t, evaluated, frozen)
+	require.Equal(t, averages(before, "bn5_2"), averages(after, "bn5_2"))
+
+	half, moved := logits(Pass{Training: true, Frozen: func(layer string) bool { return layer == "bn1_1" }})
+	require.NotEqual(t, evaluated, half)
+	require.Equal(t, averages(before, "bn1_1"), averages(moved, "bn1_1"))
+	require.NotEqual(t, averages(before, "bn5_2"), averages(moved, "bn5_2"))
+}
+
 // One weight that is NaN makes the loss NaN, by which a run sees that it diverged.
 func TestNaNReachesTheLoss(t *testing.T) {
 	for _, backend := range bothBackends {
