@@ -27,7 +27,7 @@ func convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *graph.Node {
 		y = graph.Dot(y, graph.Reshape(kernel, k*k*in, out)).Product()
 		y = graph.Reshape(y, n, h, w, out)
 	}
-	y = graph.Add(y, graph.Reshape(bias, 1, 1, 1, out))
+	y = graph.Add(y, spread(bias, y))
 	y.AssertDims(n, h, w, out)
 	return y
 }
@@ -54,6 +54,25 @@ func crop(x *graph.Node, top, left, h, w int) *graph.Node {
 		return x
 	}
 	return graph.Slice(x, graph.AxisRange(), graph.AxisRange(top, top+h), graph.AxisRange(left, left+w), graph.AxisRange())
+}
+
+// spread repeats v [C] for every pixel of x [N,H,W,C]. It is a product with ones, row
+// by row, so that its gradient, a sum over all pixels, is one too: XLA's CPU does
+// that three times as fast as a reduction (docs/benchmarks.md), and summing rows
+// first keeps the digits.
+func spread(v, x *graph.Node) *graph.Node {
+	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	ones := graph.Ones(x.Graph(), shapes.Make(x.DType(), n*h, w, 1))
+	rows := graph.BroadcastToDims(graph.Reshape(v, 1, 1, c), n*h, 1, c)
+	return graph.Reshape(graph.EinsumAxes(ones, rows, [][2]int{{2, 1}}, [][2]int{{0, 0}}), n, h, w, c)
+}
+
+// sumPixels sums x [N,H,W,C] over all pixels, in the way that is explained at spread.
+func sumPixels(x *graph.Node) *graph.Node {
+	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	ones := graph.Ones(x.Graph(), shapes.Make(x.DType(), n*h, 1, w))
+	rows := graph.EinsumAxes(ones, graph.Reshape(x, n*h, w, c), [][2]int{{2, 1}}, [][2]int{{0, 0}})
+	return graph.ReduceSum(rows, 0, 1)
 }
 
 // relu passes no gradient where x is zero, as PyTorch's does; graph.Max would. NaN

@@ -25,15 +25,15 @@ func batchNorm(scope *model.Scope, x *graph.Node, training bool) *graph.Node {
 	mean, variance := runningMean.NodeValue(g), runningVar.NodeValue(g)
 	if training {
 		count := x.Shape().Size() / c
-		mean = graph.ReduceMean(x, 0, 1, 2)
-		variance = graph.ReduceMean(graph.Square(graph.Sub(x, graph.Reshape(mean, 1, 1, 1, c))), 0, 1, 2)
+		mean = graph.DivScalar(sumPixels(x), float64(count))
+		variance = graph.DivScalar(sumPixels(graph.Square(graph.Sub(x, spread(mean, x)))), float64(count))
 		unbiased := graph.MulScalar(variance, float64(count)/float64(max(count-1, 1)))
 		runningMean.SetNodeValue(average(runningMean.NodeValue(g), mean))
 		runningVar.SetNodeValue(average(runningVar.NodeValue(g), unbiased))
 	}
 	scale := graph.Mul(weight, graph.Reciprocal(graph.Sqrt(graph.AddScalar(variance, normEpsilon))))
 	shift := graph.Sub(bias, graph.Mul(mean, scale))
-	return graph.Add(graph.Mul(x, graph.Reshape(scale, 1, 1, 1, c)), graph.Reshape(shift, 1, 1, 1, c))
+	return graph.Add(graph.Mul(x, spread(scale, x)), spread(shift, x))
 }
 
 func average(running, batch *graph.Node) *graph.Node {
