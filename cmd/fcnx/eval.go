@@ -43,7 +43,7 @@ The data are the run's own unless --data says others.
 	options.network.register(cmd)
 	cmd.Flags().StringVar(&options.data, "data", "", "score on this `SPEC`; without it, on the data of the run")
 	cmd.Flags().StringVar(&options.split, "split", datasets.Val, "train, val or test")
-	cmd.Flags().IntVar(&options.batch, "batch", 0, "images at a time, as `N`; without it, as the run did")
+	cmd.Flags().IntVar(&options.batch, "batch", 0, "images at a time, as `N`; without it, as many as the run took, or 8")
 	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print one JSON object")
 	options.backend = backendFlag(cmd)
 	return cmd

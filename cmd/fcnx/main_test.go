@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fcnx/fcnx/device"
 )
 
 // The scripts run this test binary under the name fcnx, so they see the program
@@ -18,13 +20,26 @@ func TestMain(m *testing.M) {
 		"fcnx": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
-		"mkimages": makeImages,
+		"mkimages":  makeImages,
+		"mkrun":     makeRun,
+		"mkweights": makeWeights,
+		"damage":    damage,
 	})
 }
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata",
+		Dir: "testdata",
+		// Scripts have a home of their own, without plugins. Those that compute ask for
+		// the user's: env FCNX_PLUGINS_DIR=$PLUGINS.
+		Setup: func(env *testscript.Env) error {
+			store, err := device.Default(os.Getenv)
+			if err != nil {
+				return err
+			}
+			env.Setenv("PLUGINS", store.Dir)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
 }

@@ -115,7 +115,11 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%d images, %d failed, ", summary.Done+summary.Failed, summary.Failed)
+	images := "images"
+	if summary.Done+summary.Failed == 1 {
+		images = "image"
+	}
+	fmt.Fprintf(stdout, "%d %s, %d failed, ", summary.Done+summary.Failed, images, summary.Failed)
 	if there > 0 {
 		fmt.Fprintf(stdout, "%d were there already, ", there)
 	}
