@@ -94,7 +94,7 @@ type TrainConfig struct {
 	BiasDecay    bool    `toml:"bias_decay"` // decay biases and batch norm too
 	BiasLR       float64 `toml:"bias_lr"`    // rate of biases, as a multiple of lr; the paper's 2
 	EncoderLR    float64 `toml:"encoder_lr"` // rate of conv1_1 to conv5_4, likewise
-	HeadLR       float64 `toml:"head_lr"`    // rate of the score layers, likewise
+	HeadLR       float64 `toml:"head_lr"`    // rate of fc6, fc7 and the score layers, likewise
 	// Freeze lists layers that do not learn, as patterns of layer names:
 	// "conv1_*", "upscore*".
 	Freeze     []string  `toml:"freeze"`
