@@ -1,3 +1,10 @@
+// Package train turns data and a network into weights: the configuration of a run
+// ([Config]), the loop over its steps ([Loop]), and the engine that computes them
+// ([Engine]).
+//
+// [Loop] is control flow and touches nothing; [Engine] is the one place where GoMLX
+// runs and its panics become errors. The package knows nothing of files, terminals
+// and plugins: whoever starts a run hands them in.
 package train
 
 // Config is a whole run: with the files it names and a seed, it decides every

@@ -70,7 +70,7 @@ func (t TrainConfig) checkGroups(vars []models.Variable) error {
 			matched = matched || ok
 		}
 		if !matched {
-			return fmt.Errorf("train.freeze: %q names no layer of this network; they are called conv1_1, bn1_1, fc6, score_fr, upscore8, ...", pattern)
+			return fmt.Errorf("train.freeze: %q names no layer of this network; they are called like conv1_1, bn1_1, fc6, score_fr and upscore8", pattern)
 		}
 	}
 	for _, v := range vars {

@@ -26,12 +26,12 @@ type Stepper interface {
 	Eval(b *datasets.Batch, into *score.Confusion) (loss, weight float64, err error)
 }
 
-// Batches is the stream of training batches, and Pass one pass over the batches of
-// an evaluation ([datasets.Loader.Batches], [datasets.Evaluation.Pass]).
-type (
-	Batches func(context.Context, datasets.Cursor) iter.Seq2[*datasets.Batch, error]
-	Pass    func(context.Context) iter.Seq2[*datasets.Batch, error]
-)
+// Batches is the stream of training batches from a place in it on
+// ([datasets.Loader.Batches]).
+type Batches func(context.Context, datasets.Cursor) iter.Seq2[*datasets.Batch, error]
+
+// Pass goes once over the batches of an evaluation ([datasets.Evaluation.Pass]).
+type Pass func(context.Context) iter.Seq2[*datasets.Batch, error]
 
 // Progress is how far a run has come. With the variables it is all the state there
 // is: order, augmentation and dropout are functions of the seed and of these.
@@ -151,7 +151,7 @@ func (s *session) run(ctx context.Context) error {
 	waiting := s.Now()
 	for b, err := range s.until(s.Train(ctx, s.Cursor)) {
 		switch {
-		case err == errDone:
+		case errors.Is(err, errDone):
 			return s.save()
 		case err != nil:
 			return err

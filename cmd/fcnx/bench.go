@@ -36,7 +36,7 @@ func newBenchCommand() *cobra.Command {
 Inference is what ` + "`fcnx predict`" + ` does with an image in memory: bytes in, the mask of classes out. The training step is
 that of ` + "`fcnx train`" + `. With --server it answers lines "infer N" and "train N" on stdin, so that another program's turn can
 come in between: that is how bench/compare.py measures it against PyTorch.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBench(cmd, o) },
 	}
 	flags := cmd.Flags()

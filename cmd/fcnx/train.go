@@ -30,7 +30,7 @@ leaves at once.`,
   fcnx train --data camvid:CamVid --config recipes/camvid-narrow.toml
   fcnx train --data 'folder:mine?val=0.1' --model fcn16s --encoder vgg11_bn --epochs 40 --lr 0.02
   fcnx train --resume=runs/mine`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrain(cmd, options) },
 	}
 	options.register(cmd)
@@ -96,12 +96,12 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	if err != nil {
 		return err
 	}
-	defer run.Close()
+	defer func() { _ = run.Close() }() // it gives the lock back, as the end of the process does
 	sinks, err := openSinks(run, plan.ui(), stdout, stderr, warn)
 	if err != nil {
 		return err
 	}
-	defer sinks.close()
+	defer func() { _ = sinks.close() }() // where the run ends early; its end closes them below
 	sinks.emit(start.record(run, time.Now()))
 	for _, note := range start.notes {
 		sinks.emit(event.Note{Head: event.Head{Time: time.Now()}, Step: start.progress.Step, Level: event.LevelInfo, Text: note})
