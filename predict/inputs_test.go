@@ -108,3 +108,26 @@ func TestShardsAreTogetherTheWhole(t *testing.T) {
 		require.ElementsMatch(t, inputs, all)
 	}
 }
+
+// Whatever a list says, no output leads out of the output directory.
+func FuzzList(f *testing.F) {
+	for _, seed := range []string{"a.jpg\nb/c.png\r\n\n", "../../etc/passwd", "/..", "..", ".", "a/../../b", "\x00", "a\xff/\\..\\b.png", "C:\\x.png"} {
+		f.Add([]byte(seed))
+	}
+	list := filepath.Join(f.TempDir(), "list.txt")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		require.NoError(t, os.WriteFile(list, text, 0o666))
+		inputs, err := Inputs([]string{"@" + list}, "out")
+		if err != nil {
+			return
+		}
+		for _, in := range inputs {
+			for _, suffix := range []string{maskSuffix, overlaySuffix, logitSuffix} {
+				path := Options{Out: "out"}.path(in, suffix)
+				relative, err := filepath.Rel("out", path)
+				require.NoError(t, err)
+				require.True(t, filepath.IsLocal(relative) && relative != ".", "%q is written to %q", in.Path, path)
+			}
+		}
+	})
+}

@@ -60,7 +60,10 @@ func Run(ctx context.Context, network Network, inputs []Input, o Options) (Summa
 	// What is being written is finished, whatever happened; and what a writer says is
 	// the reason of the end, if there is one.
 	if failed := writers.Wait(); failed != nil {
-		err = failed
+		return r.summary, failed
+	}
+	if r.summary.Done+r.summary.Failed == len(inputs) {
+		return r.summary, nil // asked to stop after the last one was done
 	}
 	return r.summary, err
 }

@@ -203,6 +203,20 @@ func TestRunEnds(t *testing.T) {
 	}
 	require.Empty(t, globAll(t, o.Out, "*.*"))
 
+	// What comes after the last image ends nothing any more.
+	last, stop := context.WithCancel(t.Context())
+	o.Progress = func(done, of int) {
+		if done == of {
+			stop()
+		}
+	}
+	summary, err := Run(last, newFake(), inputs[:2], o)
+	require.NoError(t, err)
+	require.Equal(t, Summary{Done: 2}, summary)
+	require.FileExists(t, filepath.Join(o.Out, "b.npy"))
+	require.NoError(t, os.RemoveAll(o.Out))
+	o.Progress = func(int, int) {}
+
 	// The name of an output is taken by a directory.
 	require.NoError(t, os.MkdirAll(filepath.Join(o.Out, "a.png", "x"), 0o777))
 	_, err = Run(t.Context(), newFake(), inputs, o)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,15 @@ func deviceConfig(backend string) (train.DeviceConfig, error) {
 	config := train.Default()
 	config.Device.Backend = backend
 	return config.Device, usageError(config.ValidateNetwork())
+}
+
+// interrupted gives an error that a signal caused the signal's exit code, and says
+// what became of the work where the error would say that a context was canceled.
+func interrupted(ctx context.Context, err error, work string) error {
+	if s, ok := signalOf(ctx, err); ok {
+		return &exitError{s.exit(), fmt.Errorf("%v: %s", s, work)}
+	}
+	return err
 }
 
 // badSample gives an error that is about a sample its exit code.

@@ -65,17 +65,18 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	}
 	defer network.Close()
 
+	const unscored = "nothing was scored"
 	spec, err := options.spec(network)
 	if err != nil {
 		return usageError(err)
 	}
 	pass, err := options.open(ctx, network, spec)
 	if err != nil {
-		return endOf(ctx, specError(err))
+		return interrupted(ctx, specError(err), unscored)
 	}
 	backend, err := openBackend(ctx, device, warn)
 	if err != nil {
-		return endOf(ctx, backendError(err))
+		return interrupted(ctx, backendError(err), unscored)
 	}
 	defer backend.Close()
 	engine, err := train.NewEngine(backend.Compute, network.engineConfig())
@@ -87,7 +88,7 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	fmt.Fprintf(stderr, "%s on the %d samples of %s, split %s\n", network.source, pass.Samples(), spec, options.split)
 	result, err := train.Evaluate(ctx, engine, pass.Pass, len(network.classes), func(string) {})
 	if err != nil {
-		return endOf(ctx, badSample(err))
+		return interrupted(ctx, badSample(err), unscored)
 	}
 	if options.asJSON {
 		return writeIndented(cmd.OutOrStdout(), newEvalReport(result, network.classes))

@@ -109,11 +109,8 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 
 	// The work.
 	summary, err := options.run(ctx, network, device, inputs, o, warn)
-	if s, ok := signalOf(ctx, err); ok {
-		return &exitError{s.exit(), fmt.Errorf("%v: %d of %d images are done; with --skip-existing the same command does the rest", s, summary.Done, len(inputs))}
-	}
 	if err != nil {
-		return err
+		return interrupted(ctx, err, fmt.Sprintf("%d of %d images are done; with --skip-existing the same command does the rest", summary.Done, len(inputs)))
 	}
 	images := "images"
 	if summary.Done+summary.Failed == 1 {
