@@ -72,6 +72,7 @@ func (e *Engine) infer(scope *model.Scope, in []*graph.Node) *graph.Node {
 	images, sizes, labels, labelSizes := in[0], in[1], in[2], in[3]
 	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre), models.Pass{})
 	if !e.resized {
+		labels.AssertDims(logits.Shape().Dimensions[:3]...)
 		return logits
 	}
 	return models.ResizeLogits(logits, sizes, labelSizes, labels.Shape().Dim(1), labels.Shape().Dim(2))

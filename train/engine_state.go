@@ -24,7 +24,9 @@ func (e *Engine) checkValues(compiled error) error {
 }
 
 // Variables lists everything that a resumed run needs to go on from here, sorted
-// by path: the weights, running averages and the optimiser's slots.
+// by path: the weights, running averages and the optimiser's slots. What the
+// engine was given and no graph has asked for yet is among them: a resumed run may
+// be saved before its first step.
 func (e *Engine) Variables() []Variable {
 	names := map[dtypes.DType]string{}
 	for name, dtype := range storeDTypes {
@@ -34,6 +36,10 @@ func (e *Engine) Variables() []Variable {
 	for v := range e.store.IterVariables() {
 		vars = append(vars, Variable{strings.TrimPrefix(v.Path(), "/"), names[v.DType()], v.Shape().Dimensions})
 	}
+	for _, path := range e.loader.unused() {
+		dtype, shape, _ := e.loader.values.Find(path)
+		vars = append(vars, Variable{path, dtype, shape})
+	}
 	slices.SortFunc(vars, func(a, b Variable) int { return strings.Compare(a.Path, b.Path) })
 	return vars
 }
@@ -41,7 +47,11 @@ func (e *Engine) Variables() []Variable {
 // WriteVariable writes the bytes of one of them, little-endian and row-major, to
 // w. It refuses NaN and Inf with a [*DivergedError]: such a state is of no use, and
 // must not take the place of a good one.
-func (e *Engine) WriteVariable(path string, w io.Writer) error {
+func (e *Engine) WriteVariable(path string, w io.Writer) (err error) {
+	defer recoverInto(&err, "saving") // the store loads what it does not have yet
+	if slices.Contains(e.loader.unused(), path) {
+		return e.loader.copy(path, w)
+	}
 	v := e.store.GetVariable("/" + path)
 	if v == nil {
 		return fmt.Errorf("there is no variable %s", path)
@@ -52,16 +62,20 @@ func (e *Engine) WriteVariable(path string, w io.Writer) error {
 	}
 	var written error
 	err = value.ConstBytes(func(data []byte) {
-		if v.DType() == dtypes.Float32 && !allFinite(data) {
-			written = &DivergedError{What: path + " holds NaN or Inf"}
-			return
-		}
-		_, written = w.Write(data)
+		written = writeFinite(path, v.DType(), data, w)
 	})
 	if !value.IsShared() && value.IsOnAnyDevice() {
 		value.FinalizeLocal() // the copy that was made to look at it
 	}
 	return errors.Join(err, written)
+}
+
+func writeFinite(path string, dtype dtypes.DType, data []byte, w io.Writer) error {
+	if dtype == dtypes.Float32 && !allFinite(data) {
+		return &DivergedError{What: path + " holds NaN or Inf"}
+	}
+	_, err := w.Write(data)
+	return err
 }
 
 // allFinite looks for the exponent that float32 keeps for NaN and Inf.

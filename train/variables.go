@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"io"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -136,4 +137,18 @@ func (l *loader) unused() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(l.values.Paths()), func(path string) bool { return l.used[path] })
+}
+
+// copy writes the bytes of a variable that no graph has asked for, as they came.
+func (l *loader) copy(path string, w io.Writer) error {
+	dtype, shape, _ := l.values.Find(path)
+	known, ok := storeDTypes[dtype]
+	if !ok {
+		return fmt.Errorf("variable %s is stored as %s, a type that no variable has", path, dtype)
+	}
+	data := make([]byte, shapes.Make(known, shape...).ByteSize())
+	if err := l.values.Read(path, data); err != nil {
+		return fmt.Errorf("variable %s: %w", path, err)
+	}
+	return writeFinite(path, known, data, w)
 }

@@ -1,0 +1,355 @@
+package train
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/models"
+	"github.com/fcnx/fcnx/train/score"
+)
+
+// engineConfig is a tiny net with the defaults' training, on bytes as they are
+// in the data set called shapes.
+func engineConfig(change ...func(*EngineConfig)) EngineConfig {
+	d := Default()
+	c := EngineConfig{Net: tinyNet(), Preprocess: d.Preprocess.Models(), Train: d.Train, Seed: 1}
+	for _, f := range change {
+		f(&c)
+	}
+	return c
+}
+
+func newEngine(t testing.TB, change ...func(*EngineConfig)) *Engine {
+	t.Helper()
+	e, err := NewEngine(cpu(t), engineConfig(change...))
+	require.NoError(t, err)
+	t.Cleanup(e.Close)
+	return e
+}
+
+// headOnly leaves the encoder as it is and takes the smallest net: a step that
+// compiles in a second where the whole of FCN-8s takes eight.
+func headOnly(c *EngineConfig) {
+	c.Net.Arch, c.Net.Encoder = "fcn32s", "vgg11"
+	c.Train.Freeze = []string{"conv*"}
+}
+
+// scored gives the score layer weights that are not zero, so that classes differ
+// before anything is learned.
+func scored(c *EngineConfig) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	values := snapshot{}
+	for _, v := range c.Net.Variables() {
+		if v.Part == models.PartScore && v.Role == models.ConvWeight {
+			var data []byte
+			for range v.Size() {
+				data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(rng.NormFloat64())))
+			}
+			values[v.Path()] = stored{Variable{v.Path(), "F32", v.Shape}, data}
+		}
+	}
+	c.Values = values
+}
+
+// shapesBatches are the first n batches of 4 images of size (HxW).
+func shapesBatches(t testing.TB, size string, n int) []*datasets.Batch {
+	t.Helper()
+	source, err := datasets.Open("shapes?classes=6&n=24&size="+size, datasets.Train)
+	require.NoError(t, err)
+	loader, err := datasets.NewLoader(t.Context(), source, datasets.LoaderConfig{Batch: 4, Multiple: 1, Seed: 1, Shuffle: true})
+	require.NoError(t, err)
+	var batches []*datasets.Batch
+	for b, err := range loader.Batches(t.Context(), 0) {
+		require.NoError(t, err)
+		if batches = append(batches, b); len(batches) == n {
+			break
+		}
+	}
+	return batches
+}
+
+// steps runs one step a batch at a constant rate, and returns the losses.
+func steps(t testing.TB, e *Engine, batches []*datasets.Batch, first int64, lr float64) []float64 {
+	t.Helper()
+	var losses []float64
+	for i, b := range batches {
+		require.NoError(t, e.CompileStep(b, func(string) {}))
+		r, err := e.Step(b, first+int64(i), lr)
+		require.NoError(t, err)
+		losses = append(losses, r.Loss)
+	}
+	return losses
+}
+
+// snapshot is everything that a checkpoint would hold, by path.
+type snapshot map[string]stored
+
+type stored struct {
+	Variable
+	data []byte
+}
+
+func take(t testing.TB, e *Engine) snapshot {
+	t.Helper()
+	s := snapshot{}
+	for _, v := range e.Variables() {
+		var data bytes.Buffer
+		require.NoError(t, e.WriteVariable(v.Path, &data))
+		s[v.Path] = stored{v, data.Bytes()}
+	}
+	return s
+}
+
+// Paths, Find and Read implement Values.
+func (s snapshot) Paths() []string { return slices.Sorted(maps.Keys(s)) }
+
+func (s snapshot) Find(path string) (dtype string, shape []int, ok bool) {
+	v, ok := s[path]
+	return v.DType, v.Shape, ok
+}
+
+func (s snapshot) Read(path string, dst []byte) error {
+	if len(dst) != len(s[path].data) {
+		return fmt.Errorf("%d bytes for %d", len(dst), len(s[path].data))
+	}
+	copy(dst, s[path].data)
+	return nil
+}
+
+// differ lists the variables that are not the same, byte for byte, in both.
+func (s snapshot) differ(other snapshot) []string {
+	var paths []string
+	for path := range maps.All(s) {
+		if !bytes.Equal(s[path].data, other[path].data) {
+			paths = append(paths, path)
+		}
+	}
+	for path := range other {
+		if _, ok := s[path]; !ok {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// All three nets learn, and do so with the numbers that they have always had. The
+// golden files hold on any machine within 1e-4: another CPU adds in another order.
+func TestEngineLearns(t *testing.T) {
+	for _, arch := range models.Archs() {
+		t.Run(arch, func(t *testing.T) {
+			e := newEngine(t, func(c *EngineConfig) { c.Net.Arch, c.Net.Encoder = arch, "vgg11" })
+			losses := steps(t, e, shapesBatches(t, "32x32", 30), 0, 0.05)
+			require.InDelta(t, math.Log(6), losses[0], 1e-5, "score layers start at zero: all classes are alike")
+			mean := func(l []float64) float64 { return (l[0] + l[1] + l[2] + l[3] + l[4] + l[5]) / 6 }
+			require.Less(t, mean(losses[24:]), 0.8*mean(losses[:6]), "an epoch of six steps before and after: %v", losses)
+			requireLosses(t, "losses_"+arch+".txt", losses[:20])
+		})
+	}
+}
+
+// requireLosses compares with a golden file of one loss a line.
+func requireLosses(t *testing.T, name string, losses []float64) {
+	t.Helper()
+	var lines strings.Builder
+	for _, loss := range losses {
+		fmt.Fprintf(&lines, "%.7g\n", loss)
+	}
+	if *updateGolden {
+		golden(t, name, lines.String())
+	}
+	want := readLosses(t, name)
+	require.Len(t, losses, len(want))
+	for i := range want {
+		require.InEpsilon(t, want[i], losses[i], 1e-4, "step %d", i+1)
+	}
+}
+
+func readLosses(t *testing.T, name string) []float64 {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	var losses []float64
+	for line := range strings.Lines(string(text)) {
+		loss, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
+		require.NoError(t, err)
+		losses = append(losses, loss)
+	}
+	return losses
+}
+
+// The same seed gives the same bytes, weights and running averages and momentum,
+// whoever computes them; dropout is on.
+func TestEngineIsDeterministic(t *testing.T) {
+	run := func(seed uint64) snapshot {
+		e := newEngine(t, func(c *EngineConfig) {
+			c.Net.Arch, c.Net.Dropout, c.Seed = "fcn32s", 0.5, seed
+			c.Train.Freeze = []string{"conv[1-4]*", "bn[1-4]*"} // compiles faster
+		})
+		steps(t, e, shapesBatches(t, "32x32", 10), 0, 0.05)
+		return take(t, e)
+	}
+	first := run(1)
+	require.Contains(t, first, "sgd/fc6/weight")
+	require.Contains(t, first, "bn5_1/running_var")
+	require.Empty(t, first.differ(run(1)))
+}
+
+// Fresh weights come from the seed, and nothing is compiled for them.
+func TestEngineSeed(t *testing.T) {
+	weight := func(seed uint64) string {
+		var data strings.Builder
+		require.NoError(t, newEngine(t, func(c *EngineConfig) { c.Seed = seed }).WriteVariable("fc6/weight", &data))
+		return data.String()
+	}
+	require.Equal(t, weight(1), weight(1))
+	require.NotEqual(t, weight(1), weight(2))
+}
+
+// What dropout drops in a step is a function of the seed and the step's number:
+// a resumed run cannot tell. Scoring drops nothing.
+func TestEngineDropout(t *testing.T) {
+	e := newEngine(t, headOnly, scored, func(c *EngineConfig) { c.Net.Dropout = 0.5 })
+	b := shapesBatches(t, "32x32", 1)
+	loss := func(seed uint64, at int64) float64 {
+		e.seed = seed
+		return steps(t, e, b, at, 0)[0] // at a rate of zero nothing changes
+	}
+	require.Equal(t, loss(1, 3), loss(1, 3))
+	require.NotEqual(t, loss(1, 3), loss(1, 4))
+	require.NotEqual(t, loss(1, 3), loss(2, 3))
+
+	logits, err := e.Logits(b[0])
+	require.NoError(t, err)
+	sum, weight := slowLoss(logits, b[0], 6, nil)
+	require.NotEqual(t, loss(1, 3), sum/weight)
+	e.seed = 9
+	again, err := e.Logits(b[0])
+	require.NoError(t, err)
+	require.Equal(t, logits, again)
+}
+
+// Layers that do not learn stay as they are to the last byte: weights, and the
+// running averages of batch norm too. All others move.
+func TestEngineFreezes(t *testing.T) {
+	tests := map[string]struct {
+		change func(*TrainConfig)
+		frozen []string
+	}{
+		"by name":         {func(c *TrainConfig) { c.Freeze = []string{"conv[1-4]*", "bn[1-4]*", "fc7"} }, []string{"conv1", "conv2", "conv3", "conv4", "bn1", "bn2", "bn3", "bn4", "fc7"}},
+		"by rate of zero": {func(c *TrainConfig) { c.EncoderLR = 0 }, []string{"conv", "bn"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, func(c *EngineConfig) { c.Net.Arch = "fcn32s"; test.change(&c.Train) })
+			fresh := snapshot{}
+			for _, v := range e.net.Variables() {
+				values := make([]float32, v.Size())
+				v.Initial(1, values)
+				data, err := binary.Append(nil, binary.LittleEndian, values)
+				require.NoError(t, err)
+				fresh[v.Path()] = stored{data: data}
+			}
+			steps(t, e, shapesBatches(t, "32x32", 3), 0, 0.05)
+			after := take(t, e)
+			for _, v := range e.net.Variables() {
+				frozen := slices.ContainsFunc(test.frozen, func(prefix string) bool { return strings.HasPrefix(v.Layer, prefix) })
+				require.Equal(t, frozen, bytes.Equal(fresh[v.Path()].data, after[v.Path()].data), v.Path())
+				_, moves := after["sgd/"+v.Path()]
+				require.Equal(t, !frozen && v.Learns(), moves, "momentum of %s", v.Path())
+			}
+		})
+	}
+}
+
+// Each shape of batch is compiled once, and all shapes share one set of variables,
+// Adam's slots too.
+func TestEngineShapes(t *testing.T) {
+	e := newEngine(t, headOnly, func(c *EngineConfig) { c.Train.Optimizer = "adamw" })
+	small, wide := shapesBatches(t, "32x32", 1)[0], shapesBatches(t, "32x64", 1)[0]
+	var compiled []string
+	before := func(what string) { compiled = append(compiled, what) }
+	var last snapshot
+	for at, b := range []*datasets.Batch{small, wide, small, wide} {
+		require.NoError(t, e.CompileStep(b, before))
+		_, err := e.Step(b, int64(at), 0.01)
+		require.NoError(t, err)
+		now := take(t, e)
+		if last != nil {
+			require.Equal(t, last.Paths(), now.Paths())
+			require.Contains(t, last.differ(now), "fc6/weight")
+			require.Contains(t, last.differ(now), "AdamOptimizer/fc6/weight_1st_moment")
+		}
+		last = now
+	}
+	require.Equal(t, []string{"training step 4x32x32", "training step 4x32x64"}, compiled)
+	require.Equal(t, []string{"I64", "\x04\x00\x00\x00\x00\x00\x00\x00"}, []string{last["global_step"].DType, string(last["global_step"].data)})
+}
+
+func TestNewEngineErrors(t *testing.T) {
+	tests := map[string]struct {
+		change func(*EngineConfig)
+		want   string
+	}{
+		"no such network":     {func(c *EngineConfig) { c.Net.Arch = "fcn4s" }, `model.arch "fcn4s": use one of fcn32s, fcn16s, fcn8s`},
+		"nothing to learn":    {func(c *EngineConfig) { c.Train.Freeze = []string{"*"} }, "train.freeze and the rates leave nothing to learn"},
+		"too few weights":     {func(c *EngineConfig) { c.Train.ClassWeights = []float64{1, 2} }, "train.class_weights has 2 numbers for 6 classes"},
+		"no layer of the net": {func(c *EngineConfig) { c.Train.Freeze = []string{"fc8"} }, `train.freeze: "fc8" names no layer of this network`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := NewEngine(cpu(t), engineConfig(test.change))
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// Graph code panics; an Engine returns errors, each time it is asked.
+func TestEnginePanicsAreErrors(t *testing.T) {
+	good := shapesBatches(t, "32x32", 1)[0]
+	short := *good
+	short.Labels = short.Labels[:7]
+	other := *good
+	other.Labels, other.LabelH = other.Labels[:4*16*32], 16 // not the images' size, where a step needs it
+	calls := map[string]func(*Engine, *datasets.Batch) error{
+		"compiling the training step 4x32x32": func(e *Engine, b *datasets.Batch) error { return e.CompileStep(b, func(string) {}) },
+		"training step":                       func(e *Engine, b *datasets.Batch) error { _, err := e.Step(b, 0, 0.1); return err },
+		"compiling the evaluation 4x32x32":    func(e *Engine, b *datasets.Batch) error { return e.CompileEval(b, func(string) {}) },
+		"evaluation":                          func(e *Engine, b *datasets.Batch) error { _, _, err := e.Eval(b, score.New(6)); return err },
+	}
+	for what, call := range calls {
+		t.Run(what, func(t *testing.T) {
+			for name, b := range map[string]*datasets.Batch{"too few labels": &short, "labels of another size": &other} {
+				e := newEngine(t, headOnly)
+				for range 2 {
+					require.ErrorContains(t, call(e, b), what, name)
+				}
+			}
+			e := newEngine(t, headOnly)
+			e.net.Encoder = "vgg99" // what NewEngine would not have let pass
+			for range 2 {
+				require.ErrorContains(t, call(e, good), what)
+			}
+		})
+	}
+	e := newEngine(t, headOnly)
+	for range 2 {
+		_, err := e.Masks(&other)
+		require.ErrorContains(t, err, "prediction")
+		_, err = e.Logits(&short)
+		require.ErrorContains(t, err, "prediction")
+	}
+}
