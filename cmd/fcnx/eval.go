@@ -85,6 +85,9 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	}
 	defer engine.Close()
 
+	if balance := network.config.Train.ClassBalance; balance != "" {
+		warn(fmt.Sprintf("the loss counts all classes alike, and not by train.class_balance = %q as the run did", balance))
+	}
 	fmt.Fprintf(stderr, "%s on the %d samples of %s, split %s\n", network.source, pass.Samples(), spec, options.split)
 	result, err := train.Evaluate(ctx, engine, pass.Pass, len(network.classes), func(string) {})
 	if err != nil {
