@@ -64,6 +64,10 @@ type experiment struct {
 
 	vars      []Variable
 	gradients [][]float64 // of vars
+
+	// forward gives the loss, perhaps among other things. Variables are inputs of it,
+	// so that it is compiled once for all their values.
+	forward *model.Exec
 }
 
 func newExperiment(t *testing.T, backend string, c Config, h, w int) *experiment {
@@ -83,17 +87,27 @@ func newExperiment(t *testing.T, backend string, c Config, h, w int) *experiment
 	e.labels = tensors.FromFlatDataAndDimensions(labels, 1, h, w)
 	e.images = randomGrid(rng, 1, h, w, 3).tensor()
 
-	out, err := model.CallOnceN(e.backend, e.store, func(s *model.Scope, images, labels *graph.Node) []*graph.Node {
+	exec, err := model.NewExec(e.backend, e.store, func(s *model.Scope, images, labels *graph.Node) []*graph.Node {
 		loss := e.loss(s, images, labels)
 		var values []*graph.Node
 		for _, v := range e.vars {
 			values = append(values, e.store.GetVariable("/"+v.Path()).NodeValue(images))
 		}
-		return graph.Gradient(loss, values...)
-	}, e.images, e.labels)
+		return append([]*graph.Node{loss}, graph.Gradient(loss, values...)...)
+	})
 	require.NoError(t, err)
-	for _, g := range out {
+	out, err := exec.Exec(e.images, e.labels)
+	require.NoError(t, err)
+	for _, g := range out[1:] {
 		e.gradients = append(e.gradients, toFloats(g))
+	}
+
+	// XLA takes longer to compile a second graph than to compute a thousand gradients
+	// in vain; the Go backend has nothing to compile.
+	e.forward = exec
+	if backend == device.Go {
+		e.forward, err = model.NewExec(e.backend, e.store, e.loss)
+		require.NoError(t, err)
 	}
 	return e
 }
@@ -129,8 +143,6 @@ func (e *experiment) loss(s *model.Scope, images, labels *graph.Node) *graph.Nod
 // the loss with what the gradient says.
 func (e *experiment) checkDifferences(t *testing.T, single int) {
 	t.Helper()
-	exec, err := model.NewExec(e.backend, e.store, e.loss) // compiled once: variables are inputs
-	require.NoError(t, err)
 	for i, v := range e.vars {
 		gradient, largest := e.gradients[i], 0.0
 		for _, g := range gradient {
@@ -150,7 +162,7 @@ func (e *experiment) checkDifferences(t *testing.T, single int) {
 				want += gradient[k] * d
 				length += math.Abs(d)
 			}
-			got := e.slope(t, exec, v, direction)
+			got := e.slope(t, v, direction)
 			require.InDelta(t, want, got, 1e-5*largest*length, "%s, direction %d, on %s", v.Path(), at, e.backend.Name())
 		}
 	}
@@ -159,7 +171,7 @@ func (e *experiment) checkDifferences(t *testing.T, single int) {
 // slope is the central difference of the loss as v moves along direction. In
 // float64 a step of 1e-6 leaves about nine digits, and is so small that hardly a
 // relu or a maximum changes its mind within it.
-func (e *experiment) slope(t *testing.T, exec *model.Exec, v Variable, direction []float64) float64 {
+func (e *experiment) slope(t *testing.T, v Variable, direction []float64) float64 {
 	t.Helper()
 	const step = 1e-6
 	variable := e.store.GetVariable("/" + v.Path())
@@ -170,9 +182,9 @@ func (e *experiment) slope(t *testing.T, exec *model.Exec, v Variable, direction
 			values[k] = start[k] + by*direction[k]
 		}
 		require.NoError(t, variable.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape...)))
-		out, err := exec.Call1(e.images, e.labels)
+		out, err := e.forward.Exec(e.images, e.labels)
 		require.NoError(t, err)
-		return tensors.ToScalar[float64](out)
+		return tensors.ToScalar[float64](out[0])
 	}
 	above, below := lossAt(step), lossAt(-step)
 	require.NoError(t, variable.SetValue(tensors.FromFlatDataAndDimensions(start, v.Shape...)))

@@ -310,6 +310,52 @@ func must(t *tensors.Tensor, err error) *tensors.Tensor {
 	return t
 }
 
+// fc6 and fc7 are of one shape, so from one random state they would lose the same
+// channels. Here both pass ones on, channel by channel, to as many classes.
+func TestDropoutInTheNetwork(t *testing.T) {
+	const channels = 255
+	c := Config{Arch: "fcn32s", Encoder: "vgg11", Classes: channels, Width: 1, Head: channels, Upsample: Bilinear, Geometry: Same, Dropout: 0.5}
+	store := model.NewStore()
+	for _, v := range c.Variables() {
+		values := make([]float64, v.Size())
+		switch v.Path() {
+		case "fc6/bias":
+			for i := range values {
+				values[i] = 1
+			}
+		case "fc7/weight", "score_fr/weight":
+			for i := range channels {
+				values[i*channels+i] = 1
+			}
+		}
+		create(t, store, "/"+v.Path(), values, v.Shape)
+	}
+	for _, training := range []bool{true, false} {
+		out, err := model.CallOnce(Backend(t, device.Go), store, func(s *model.Scope, x *graph.Node) *graph.Node {
+			rng := graph.RNGStateFromSeedForGraph(x.Graph(), 1)
+			return c.Logits(s, x, Pass{Training: training, RNG: rng})
+		}, newGrid(1, 32, 32, 3).tensor())
+		require.NoError(t, err)
+		centre := toFloats(out)[(16*32+16)*channels:][:channels]
+		zeros, largest := 0, 0.0
+		for _, v := range centre {
+			largest = max(largest, v)
+			if v == 0 {
+				zeros++
+			}
+		}
+		// There is one score, and of the result this pixel is the nearest to it.
+		peak := math.Pow(1-0.5/32, 2)
+		if training {
+			requireShare(t, 0.75, zeros, channels)
+			require.InDelta(t, 4*peak, largest, 1e-6)
+		} else {
+			require.Zero(t, zeros)
+			require.InDelta(t, peak, largest, 1e-6)
+		}
+	}
+}
+
 // Outside of training, and at p = 0, there is no dropout at all: the graph has no
 // node more, and the random state, which may be nil, stays.
 func TestDropoutOff(t *testing.T) {
