@@ -43,8 +43,8 @@ func (r *Run) Lock(now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("%s is being written by another process", r.Dir)
 		}
-		return fmt.Errorf("%s is being written by process %d on %s since %s: wait for it, or end it by `fcnx stop %s`",
-			r.Dir, h.PID, h.Host, h.Since.Format(time.DateTime), r.Dir)
+		return fmt.Errorf("%s is being written by process %d on %s since %s: wait for it, or end that process",
+			r.Dir, h.PID, h.Host, h.Since.Format(time.DateTime))
 	}
 	if err := writeHolder(f, now); err != nil {
 		return errors.Join(fmt.Errorf("lock the run: %w", err), f.Close())

@@ -35,6 +35,11 @@ type Run struct {
 	lock *os.File // nil while this process only reads
 }
 
+// TakenError is what [Create] says of a directory that is not empty.
+type TakenError struct{ text string }
+
+func (e *TakenError) Error() string { return e.text }
+
 // Create makes the run directory dir, with its parents, locks it and writes
 // config to config.toml. A directory that exists is taken only if it is empty:
 // nothing of another run is ever written over. now goes into the lock file.
@@ -73,11 +78,11 @@ func (r *Run) checkEmpty() error {
 		return fmt.Errorf("make the run directory: %w", err)
 	}
 	if _, err := os.Lstat(r.ConfigPath()); err == nil {
-		return fmt.Errorf("%s holds a run already: go on with it by --resume, or choose another run.name or --out", r.Dir)
+		return &TakenError{r.Dir + " holds a run already: go on with it by --resume, or choose another run.name or --out"}
 	}
 	for _, e := range entries {
 		if name := e.Name(); name != lockName && name != configName+tmpSuffix {
-			return fmt.Errorf("%s is not a run, and not empty (it has %s): choose another run.name or --out", r.Dir, name)
+			return &TakenError{fmt.Sprintf("%s is not a run, and not empty (it has %s): choose another run.name or --out", r.Dir, name)}
 		}
 	}
 	return nil

@@ -29,15 +29,14 @@ const paperPad = 100
 // pools[s] has stride 2^s and Width*stageWidths[s-1] channels; pools[0] is x.
 func (c Config) encode(scope *model.Scope, x *graph.Node, pass Pass) (pools [6]*graph.Node) {
 	pools[0] = x
-	if c.Geometry == Paper {
-		// conv1_1 adds the last pixel itself; GoMLX has no gradient for a convolution
-		// that is padded by more than its kernel.
-		x = padAround(x, paperPad-1)
-	}
 	for s, depth := range vggs[strings.TrimSuffix(c.Encoder, "_bn")] {
 		channels := c.Width * stageWidths[s]
 		for i := range depth {
-			x = convolve(scope.In("conv%d_%d", s+1, i+1), x, channels, 3, 1)
+			pad := 1
+			if c.Geometry == Paper && s == 0 && i == 0 {
+				pad = paperPad
+			}
+			x = convolve(scope.In("conv%d_%d", s+1, i+1), x, channels, 3, pad)
 			if c.batchNorm() {
 				name := fmt.Sprintf("bn%d_%d", s+1, i+1)
 				frozen := pass.Frozen != nil && pass.Frozen(name)

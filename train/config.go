@@ -45,7 +45,7 @@ type DataConfig struct {
 	Spec    string `toml:"spec"`     // kind:path?key=value of the training set
 	ValSpec string `toml:"val_spec"` // empty: the val split of spec
 	Workers int    `toml:"workers"`  // decoders in parallel; 0: one a core
-	Cache   int    `toml:"cache"`    // MiB of decoded samples kept in memory; 0: none
+	Cache   int    `toml:"cache"`    // MiB of decoded samples kept in memory, for each of both sets; 0: none
 	Buckets int    `toml:"buckets"`  // at most so many shapes of batch
 }
 

@@ -181,6 +181,7 @@ func (k *checker) optimisation(c TrainConfig, m ModelConfig) {
 	k.oneOf("train.optimizer", c.Optimizer, optimizers)
 	k.positive("train.lr", c.LR)
 	k.share("train.momentum", c.Momentum)
+	k.must(c.Optimizer == "sgd" || c.Momentum == Default().Train.Momentum, "train.momentum", "train.optimizer = %q has none", c.Optimizer)
 	k.must(!c.Nesterov || c.Optimizer == "sgd" && c.Momentum > 0, "train.nesterov", "needs train.optimizer = \"sgd\" and train.momentum above 0")
 	k.notNegative("train.weight_decay", c.WeightDecay)
 	k.notNegative("train.bias_lr", c.BiasLR)
@@ -197,6 +198,8 @@ func (k *checker) optimisation(c TrainConfig, m ModelConfig) {
 func (k *checker) schedule(c TrainConfig) {
 	k.oneOf("train.schedule", c.Schedule, schedules)
 	k.positive("train.power", c.Power)
+	k.must(c.Schedule == "poly" || c.Power == Default().Train.Power, "train.power", "train.schedule = %q has none; \"poly\" has", c.Schedule)
+	k.must(c.Schedule == "step" || c.StepFactor == Default().Train.StepFactor, "train.step_factor", "train.schedule = %q has none; \"step\" has", c.Schedule)
 	k.must(c.StepFactor > 0 && c.StepFactor <= 1, "train.step_factor", "%v is not in (0, 1]", c.StepFactor)
 	k.within("train.warmup", c.Warmup, 0, 1_000_000_000)
 

@@ -101,7 +101,12 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Train.Precision = "bfloat16" }, `train.precision: no "bfloat16" among float32`},
 		{func(c *Config) { c.Train.Schedule = "poli" }, `train.schedule: no "poli" among constant poly cosine step; did you mean poly?`},
 		{func(c *Config) { c.Train.Power = 0 }, `train.power: 0 is not above 0`},
-		{func(c *Config) { c.Train.StepFactor = 2 }, `train.step_factor: 2 is not in (0, 1]`},
+		{func(c *Config) {
+			c.Train.Schedule, c.Train.Milestones, c.Train.StepFactor = "step", []float64{0.5}, 2
+		}, `train.step_factor: 2 is not in (0, 1]`},
+		{func(c *Config) { c.Train.StepFactor = 0.5 }, `train.step_factor: train.schedule = "poly" has none; "step" has`},
+		{func(c *Config) { c.Train.Schedule, c.Train.Power = "cosine", 2 }, `train.power: train.schedule = "cosine" has none; "poly" has`},
+		{func(c *Config) { c.Train.Optimizer, c.Train.Momentum = "adamw", 0.5 }, `train.momentum: train.optimizer = "adamw" has none`},
 		{func(c *Config) { c.Train.Warmup = -1 }, `train.warmup: -1 is not between 0 and 1000000000`},
 		{func(c *Config) { c.Train.Milestones = []float64{0.5} }, `train.milestones: train.schedule = "poly" has none; "step" has`},
 		{func(c *Config) { c.Train.Schedule = "step" }, `train.milestones: train.schedule = "step" needs them: [0.6, 0.9], say`},

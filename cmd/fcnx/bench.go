@@ -84,9 +84,8 @@ func runBench(cmd *cobra.Command, o benchOptions) error {
 	if err := config.ValidateNetwork(); err != nil {
 		return usageError(err)
 	}
-	stderr := cmd.ErrOrStderr()
 	config.Device.Backend = o.backend
-	backend, err := openBackend(cmd.Context(), config.Device, func(text string) { fmt.Fprintln(stderr, "fcnx: warning:", text) })
+	backend, err := openBackend(cmd.Context(), config.Device, warnTo(cmd.ErrOrStderr()))
 	if err != nil {
 		return backendError(err)
 	}

@@ -36,7 +36,7 @@ func sameClasses(network, data []datasets.Class, spec string) error {
 	if len(theirs) <= len(ours) && slices.Equal(ours[:len(theirs)], theirs) {
 		return nil
 	}
-	return fmt.Errorf("the classes of %s are not those that the network was trained on\n  data     %s\n  network  %s",
+	return fmt.Errorf("the classes of %s are not those of the network\n  data     %s\n  network  %s",
 		spec, listed(theirs), listed(ours))
 }
 

@@ -145,6 +145,7 @@ func (o evalOptions) open(ctx context.Context, n *network, spec string) (*datase
 	}
 	cfg := datasets.LoaderConfig{
 		Batch: n.config.Train.Batch, Buckets: n.config.Data.Buckets, Workers: n.config.Data.Workers,
+		Multiple: multipleOf(n.config.Model.Geometry),
 	}
 	if n.config.Eval.Batch > 0 {
 		cfg.Batch = n.config.Eval.Batch

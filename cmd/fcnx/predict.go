@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fcnx/fcnx/models"
 	"github.com/fcnx/fcnx/predict"
 	"github.com/fcnx/fcnx/train"
 )
@@ -150,10 +149,7 @@ func (o predictOptions) check() (one, of int, err error) {
 func (o predictOptions) predict(n *network) (predict.Options, error) {
 	p := predict.Options{
 		Out: o.out, Overlay: o.overlay, Logits: o.logits, Classes: n.classes,
-		Batch: o.batch, Tile: o.tile, Multiple: 32,
-	}
-	if n.config.Model.Geometry == models.Paper {
-		p.Multiple = 1
+		Batch: o.batch, Tile: o.tile, Multiple: multipleOf(n.config.Model.Geometry),
 	}
 	var err error
 	if resize := n.config.Augment.Resize; resize != "" {

@@ -30,6 +30,7 @@ func untilSignal(parent context.Context, stderr io.Writer, message string) (cont
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
 	go func() {
 		asked := false
 		for {
@@ -40,17 +41,20 @@ func untilSignal(parent context.Context, stderr io.Writer, message string) (cont
 					os.Exit(cause.exit())
 				}
 				asked = true
-				if message != "" {
-					fmt.Fprintf(stderr, "fcnx: %v: %s\n", cause, message)
-				}
 				cancel(cause)
-			case <-parent.Done():
+				if message != "" {
+					// A pipe that nobody reads holds up whoever writes to it, and the
+					// second signal must be heard.
+					go fmt.Fprintf(stderr, "fcnx: %v: %s\n", cause, message)
+				}
+			case <-done:
 				return
 			}
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
+		close(done)
 		cancel(nil)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os/signal"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/train"
 	"github.com/fcnx/fcnx/train/event"
 )
@@ -30,7 +28,12 @@ leaves at once.`,
   fcnx train --data camvid:CamVid --config recipes/camvid-narrow.toml
   fcnx train --data 'folder:mine?val=0.1' --model fcn16s --encoder vgg11_bn --epochs 40 --lr 0.02
   fcnx train --resume=runs/mine`,
-		Args: noArguments,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && options.resume == latest {
+				return usageError(fmt.Errorf("write --resume=%s, in one word", args[0]))
+			}
+			return noArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrain(cmd, options) },
 	}
 	options.register(cmd)
@@ -44,9 +47,10 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 
 	// A run outlives its terminal and the reader of its output.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	ctx, stop := untilSignal(cmd.Context(), stderr, "finishing the step and saving; once more to leave at once")
+	ctx, stop := untilSignal(cmd.Context(), stderr, "stopping in good order; once more to leave at once")
 	defer stop()
-	warn := func(text string) { fmt.Fprintf(stderr, "fcnx: warning: %s\n", text) }
+	notes := &warnings{tell: warnTo(stderr)}
+	warn := notes.warn
 
 	// What is asked for, and whether it goes on with something.
 	plan, err := options.plan(cmd, warn)
@@ -58,20 +62,20 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	// What is learned from.
 	data, err := openTrainData(ctx, &plan.config, warn)
 	if err != nil {
-		return endOf(ctx, dataError(err))
+		return interrupted(ctx, specError(err), "nothing was trained yet")
 	}
 
 	// What computes.
 	backend, err := openBackend(ctx, plan.config.Device, warn)
 	if err != nil {
-		return endOf(ctx, backendError(err))
+		return interrupted(ctx, backendError(err), "nothing was trained yet")
 	}
 	defer backend.Close()
 
 	// What starts: the weights of a checkpoint, of another network, or fresh ones.
-	start, err := plan.start(data, warn)
+	start, err := plan.start(data, backend, warn)
 	if err != nil {
-		return endOf(ctx, err)
+		return interrupted(ctx, err, "nothing was trained yet")
 	}
 	defer start.close()
 	engine, err := train.NewEngine(backend.Compute, train.EngineConfig{
@@ -104,8 +108,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	defer func() { _ = sinks.close() }() // where the run ends early; its end closes them below
 	sinks.emit(start.record(run, time.Now()))
 	for _, note := range start.notes {
-		sinks.emit(event.Note{Head: event.Head{Time: time.Now()}, Step: start.progress.Step, Level: event.LevelInfo, Text: note})
+		sinks.note(start.progress.Step, event.LevelInfo, note)
 	}
+	notes.into(func(text string) { sinks.note(start.progress.Step, event.LevelWarning, text) })
 
 	// The run.
 	var last *train.Result
@@ -118,7 +123,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		Emit:            sinks.emit,
 		Scored:          func(r train.Result) { last = &r },
 		Now:             time.Now,
-		Classes:         data.classNames(),
+		Classes:         classNames(data.classes),
 		Steps:           data.steps,
 		SamplesPerEpoch: data.train.SamplesPerEpoch(),
 		EvalEvery:       data.evalEvery(plan.config.Eval),
@@ -130,9 +135,13 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	// What came of it.
 	var overlays []string
 	if err == nil {
-		overlays, err = writeOverlays(ctx, engine, run)
+		if overlays, err = writeOverlays(ctx, engine, run); err != nil && ctx.Err() == nil {
+			warn(fmt.Sprintf("the run is complete, but its overlays are not: %v", err))
+			err = nil
+		}
+		err = interrupted(ctx, err, "the run is complete and saved, only its overlays are not")
 	}
-	err = trainExit(ctx, err)
+	err = trainExit(err)
 	sinks.emit(finished(progress, err, time.Since(begin)))
 	if err := sinks.close(); err != nil {
 		warn(err.Error())
@@ -144,22 +153,15 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 }
 
 // trainExit gives what ended a run its exit code.
-func trainExit(ctx context.Context, err error) error {
+func trainExit(err error) error {
 	var lost *train.DivergedError
-	var bad *datasets.SampleError
+	var stopped *train.InterruptedError
+	var cause *signalError
 	switch {
 	case errors.As(err, &lost):
 		return withCode(exitDiverged, err)
-	case errors.As(err, &bad):
-		return dataError(err)
+	case errors.As(err, &stopped) && errors.As(err, &cause):
+		return withCode(cause.exit(), err)
 	}
-	return endOf(ctx, err)
-}
-
-// endOf gives an error that a signal caused the signal's exit code.
-func endOf(ctx context.Context, err error) error {
-	if s, ok := signalOf(ctx, err); ok && err != nil {
-		return &exitError{s.exit(), err}
-	}
-	return err
+	return badSample(err)
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/models"
 	"github.com/fcnx/fcnx/train"
 )
 
@@ -44,7 +45,10 @@ func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*
 		samples:  valSource,
 		trainLen: trainSource.Len(),
 	}
-	if err := d.settleClasses(cfg, valSource.Classes()); err != nil {
+	if err := d.settleClasses(cfg); err != nil {
+		return nil, usageError(err)
+	}
+	if err := sameClasses(d.classes, valSource.Classes(), "the validation set "+valSpec); err != nil {
 		return nil, err
 	}
 	deep := cfg.Train.ClassBalance != ""
@@ -71,25 +75,22 @@ func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*
 	perEpoch := d.train.BatchesPerEpoch()
 	d.steps = int64(cfg.Train.Steps)
 	if d.steps == 0 {
-		d.steps = int64(math.Ceil(cfg.Train.Epochs * float64(perEpoch)))
+		d.steps = max(1, int64(math.Ceil(cfg.Train.Epochs*float64(perEpoch)-1e-9))) // 0.07*100 is a little more than 7
 	}
 	return d, nil
 }
 
-// settleClasses makes data and network agree on the number of classes.
-func (d *trainData) settleClasses(cfg *train.Config, val []datasets.Class) error {
-	if n := len(d.classes); cfg.Model.Classes == 0 {
+// settleClasses makes data and network agree on the number of classes. A network may
+// have more than the data: those are numbered, and never true.
+func (d *trainData) settleClasses(cfg *train.Config) error {
+	n := len(d.classes)
+	if cfg.Model.Classes == 0 {
 		cfg.Model.Classes = n
-	} else if cfg.Model.Classes < n {
+	}
+	if cfg.Model.Classes < n {
 		return fmt.Errorf("model.classes is %d, but %s has %d classes", cfg.Model.Classes, cfg.Data.Spec, n)
 	}
-	for len(d.classes) < cfg.Model.Classes {
-		n := len(d.classes)
-		d.classes = append(d.classes, datasets.Class{Name: fmt.Sprintf("class%d", n), Color: datasets.VOCColor(uint8(n))})
-	}
-	if len(val) > len(d.classes) {
-		return fmt.Errorf("the validation set has %d classes, the training set %d: name them in classes.txt, or set model.classes", len(val), len(d.classes))
-	}
+	d.classes = append(d.classes, numbered(cfg.Model.Classes)[n:]...)
 	return nil
 }
 
@@ -120,7 +121,7 @@ func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config, trainSou
 	loader := datasets.LoaderConfig{
 		Batch: cfg.Train.Batch, Fixed: fixed, Augment: augment, Height: h, Width: w,
 		Buckets: cfg.Data.Buckets, Seed: cfg.Run.Seed, Shuffle: cfg.Train.Shuffle,
-		Workers: cfg.Data.Workers, CacheBytes: int64(cfg.Data.Cache) << 20,
+		Workers: cfg.Data.Workers, CacheBytes: int64(cfg.Data.Cache) << 20, Multiple: multipleOf(cfg.Model.Geometry),
 	}
 	if d.train, err = datasets.NewLoader(ctx, trainSource, loader); err != nil {
 		return fmt.Errorf("training set: %w", err)
@@ -139,6 +140,15 @@ func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config, trainSou
 		return fmt.Errorf("validation set: %w", err)
 	}
 	return nil
+}
+
+// multipleOf is what the sides of a batch are rounded up to, in pixels: what the
+// network would pad to anyway.
+func multipleOf(geometry string) int {
+	if geometry == models.Paper {
+		return 1
+	}
+	return 32
 }
 
 // transforms turns [augment] into what the loader does: what is the same in every
@@ -189,16 +199,11 @@ func meanColor(p train.PreprocessConfig) color.RGBA {
 func (d *trainData) weighed(c train.TrainConfig) train.TrainConfig {
 	if d.weights != nil {
 		c.ClassWeights = d.weights
+		for len(c.ClassWeights) < len(d.classes) {
+			c.ClassWeights = append(c.ClassWeights, 1) // of classes that are never true
+		}
 	}
 	return c
-}
-
-func (d *trainData) classNames() []string {
-	names := make([]string, len(d.classes))
-	for i, c := range d.classes {
-		names[i] = c.Name
-	}
-	return names
 }
 
 // evalEvery is the number of steps between evaluations: an epoch unless something

@@ -98,7 +98,7 @@ func writePNG(path string, img image.Image) error {
 // everything is.
 func printEnd(w io.Writer, run *trainRun, p train.Progress, last *train.Result, overlays []string) {
 	if last != nil {
-		_ = last.Confusion.Table(w, run.data.classNames())
+		_ = last.Confusion.Table(w, classNames(run.data.classes))
 	} else {
 		fmt.Fprintf(w, "all %d steps were done before\n", p.Step)
 	}

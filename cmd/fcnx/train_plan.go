@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +73,7 @@ type trainPlan struct {
 	config  train.Config
 	allowed bool             // changes of a resumed run are meant
 	resumed *checkpoints.Run // nil: a new run
+	stored  []byte           // its config.toml
 	changes []train.Change
 }
 
@@ -123,7 +125,7 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 	}
 	dir := o.resume
 	if dir == latest {
-		if dir, err = latestRun(wanted.Run); err != nil {
+		if dir, err = latestRun(wanted, origins); err != nil {
 			return nil, err
 		}
 		if dir == "" {
@@ -146,17 +148,24 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 	if err != nil {
 		return nil, err
 	}
-	p := &trainPlan{config: stored, resumed: run, allowed: o.allowChange}
-	var sets, refused []string
+	p := &trainPlan{config: stored, resumed: run, stored: file, allowed: o.allowChange}
+	var sets, refused, never []string
 	for _, change := range train.Diff(stored, wanted) {
 		if _, said := origins[change.Key]; !said || change.Key == "run.name" || change.Key == "run.out" {
 			continue
 		}
-		if !change.Harmless() && !o.allowChange {
+		switch {
+		case change.Harmless():
+		case fixedKey(change.Key):
+			never = append(never, change.String())
+		case !o.allowChange:
 			refused = append(refused, change.String())
 		}
 		sets = append(sets, change.Key+"="+change.New)
 		p.changes = append(p.changes, change)
+	}
+	if len(never) > 0 {
+		return nil, fmt.Errorf("this cannot change in the middle of %s: %s; leave that out, or begin a new run with --init=%s", dir, strings.Join(never, "; "), dir)
 	}
 	if len(refused) > 0 {
 		return nil, fmt.Errorf("%s was started with another configuration: %s; leave that out, or say --allow-change", dir, strings.Join(refused, "; "))
@@ -167,9 +176,24 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 	return p, err
 }
 
-// latestRun finds the run of that name, or where none is said the one below out
-// that was written last. It is "" where there is none.
-func latestRun(c train.RunConfig) (string, error) {
+// fixedKey tells which keys decide what variables there are, or how the stream of
+// samples is cut: with another value a checkpoint means nothing.
+func fixedKey(key string) bool {
+	switch key {
+	case "model.dropout":
+		return false
+	case "run.seed", "train.batch", "train.optimizer", "train.momentum", "train.freeze",
+		"train.bias_lr", "train.encoder_lr", "train.head_lr":
+		return true
+	}
+	return strings.HasPrefix(key, "model.")
+}
+
+// latestRun finds the run of that name, or where none is said the last written one
+// below out that agrees with all that was said: of two jobs that share a directory,
+// each finds its own. It is "" where there is none.
+func latestRun(wanted train.Config, origins train.Origins) (string, error) {
+	c := wanted.Run
 	if c.Name != "" {
 		dir := filepath.Join(c.Out, c.Name)
 		if _, err := checkpoints.OpenRun(dir); errors.Is(err, fs.ErrNotExist) {
@@ -187,7 +211,23 @@ func latestRun(c train.RunConfig) (string, error) {
 		if err != nil {
 			continue
 		}
-		if info, err := os.Stat(run.EventsPath()); err == nil && info.ModTime().After(when) {
+		info, err := os.Stat(run.EventsPath())
+		if err != nil || !info.ModTime().After(when) {
+			continue
+		}
+		file, err := os.ReadFile(run.ConfigPath())
+		if err != nil {
+			return "", err
+		}
+		stored, _, err := train.Load(train.Sources{Path: run.ConfigPath(), File: file})
+		if err != nil {
+			return "", err
+		}
+		agrees := !slices.ContainsFunc(train.Diff(stored, wanted), func(change train.Change) bool {
+			_, said := origins[change.Key]
+			return said && !change.Harmless()
+		})
+		if agrees {
 			newest, when = run.Dir, info.ModTime()
 		}
 	}

@@ -29,16 +29,9 @@ type trainStart struct {
 
 // start finds the state: the newest good checkpoint of a resumed run, or the
 // weights that model.init names, or nothing.
-func (p *trainPlan) start(data *trainData, warn func(string)) (*trainStart, error) {
+func (p *trainPlan) start(data *trainData, backend *device.Backend, warn func(string)) (*trainStart, error) {
 	if p.resumed == nil {
-		if p.config.Model.Init == "" {
-			return &trainStart{}, nil
-		}
-		values, summary, err := initValues(p.config, warn)
-		if err != nil {
-			return nil, dataError(fmt.Errorf("model.init: %w", err))
-		}
-		return &trainStart{values: values, notes: []string{summary}}, nil
+		return p.fresh(warn)
 	}
 
 	// Nobody else may write while this process reads what it goes on from.
@@ -47,11 +40,17 @@ func (p *trainPlan) start(data *trainData, warn func(string)) (*trainStart, erro
 	}
 	c, err := p.resumed.Newest(warn)
 	if errors.Is(err, checkpoints.ErrNoCheckpoint) {
-		return &trainStart{notes: []string{"nothing was saved yet: the run begins anew"}}, nil
+		s, err := p.fresh(warn)
+		if err != nil {
+			return nil, err
+		}
+		s.notes = append(s.notes, "nothing was saved yet: the run begins anew")
+		return s, nil
 	}
 	if err != nil {
 		return nil, dataError(err)
 	}
+	p.compare(c.Meta, backend, warn)
 	if c.Meta.Dataset != data.digest && !p.allowed {
 		return nil, errors.Join(dataError(fmt.Errorf(
 			"the data is not what %s was saved with: samples were added, removed or changed; put it back, or say --allow-change", c.Name)), c.Close())
@@ -72,6 +71,45 @@ func (p *trainPlan) start(data *trainData, warn func(string)) (*trainStart, erro
 	return s, nil
 }
 
+// fresh is the state before the first step.
+func (p *trainPlan) fresh(warn func(string)) (*trainStart, error) {
+	if p.config.Model.Init == "" {
+		return &trainStart{}, nil
+	}
+	values, summary, err := initValues(p.config, warn)
+	if err != nil {
+		return nil, dataError(fmt.Errorf("model.init: %w", err))
+	}
+	return &trainStart{values: values, notes: []string{summary}}, nil
+}
+
+// compare warns of what may make the numbers of a resumed run other than they would
+// have been, and was not asked for.
+func (p *trainPlan) compare(saved checkpoints.Meta, backend *device.Backend, warn func(string)) {
+	if sum := sha256.Sum256(p.stored); saved.Config != hex.EncodeToString(sum[:]) {
+		warn("config.toml is not what the checkpoint was saved with")
+	}
+	if saved.Plugin.SHA256 != backend.SHA256 {
+		warn(fmt.Sprintf("the checkpoint was computed on %s, and %s is another plugin: numbers may differ from here on",
+			saved.Plugin.Name, backendName(backend)))
+	}
+	for module, version := range versions() {
+		if was := saved.Versions[module]; was != version {
+			warn(fmt.Sprintf("the checkpoint was computed with %s %s, and this is %s: numbers may differ from here on", module, was, version))
+		}
+	}
+}
+
+// backendName is how checkpoints and people call what computes.
+func backendName(b *device.Backend) string { return b.Kind + " " + b.Version }
+
+// versions are those on which numbers depend.
+func versions() map[string]string {
+	all := builtFrom()
+	all["fcnx"], all["go"] = version, runtime.Version()
+	return all
+}
+
 func (s *trainStart) close() {
 	if s.checkpoint != nil {
 		_ = s.checkpoint.Close()
@@ -83,7 +121,7 @@ func (s *trainStart) record(run *trainRun, now time.Time) event.Started {
 	c := run.config
 	return event.Started{
 		Head: event.Head{Time: now}, Run: filepath.Base(run.Dir), Version: version, PID: os.Getpid(),
-		Model: c.Model.Arch, Encoder: c.Model.Encoder, Params: c.Network().Parameters(), Classes: run.data.classNames(),
+		Model: c.Model.Arch, Encoder: c.Model.Encoder, Params: c.Network().Parameters(), Classes: classNames(run.data.classes),
 		Data: c.Data.Spec, Train: run.data.trainLen, Val: run.data.val.Samples(),
 		Backend: run.backend.Kind, Plugin: run.backend.Version, Devices: run.backend.Devices,
 		Seed: c.Run.Seed, Step: s.progress.Step, Steps: run.data.steps,
@@ -100,6 +138,7 @@ type trainRun struct {
 	data    *trainData
 	backend *device.Backend
 	manager *checkpoints.Manager
+	changed []byte // config.toml as it will be from the next checkpoint on; nil: as it is
 }
 
 // openRun makes the run's directory, or opens the resumed one for writing.
@@ -127,12 +166,14 @@ func (p *trainPlan) openRun(data *trainData, backend *device.Backend, warn func(
 
 	if r.Run == nil {
 		if r.Run, err = checkpoints.Create(filepath.Join(p.config.Run.Out, p.config.Run.Name), text, time.Now()); err != nil {
-			return nil, usageError(err)
-		}
-	} else if len(p.changes) > 0 {
-		if err := r.SetConfig(text); err != nil {
+			var taken *checkpoints.TakenError
+			if errors.As(err, &taken) {
+				return nil, usageError(err)
+			}
 			return nil, err
 		}
+	} else if len(p.changes) > 0 {
+		r.changed = text
 	}
 	p.resumed = nil // from here on it is r that closes it
 	names, err := datasets.FormatClasses(data.classes)
@@ -159,12 +200,16 @@ func (s *saver) Save(p train.Progress, epoch float64) (event.Saved, error) {
 	meta := checkpoints.Meta{
 		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated,
 		Seed: s.run.config.Run.Seed, Config: s.run.digest, Dataset: s.run.data.digest,
-		Versions: map[string]string{"fcnx": version, "go": runtime.Version()},
-		Plugin:   checkpoints.Plugin{Name: s.run.backend.Kind + " " + s.run.backend.Version, SHA256: s.run.backend.SHA256},
+		Versions: versions(),
+		Plugin:   checkpoints.Plugin{Name: backendName(s.run.backend), SHA256: s.run.backend.SHA256},
 		Time:     time.Now(),
 	}
-	for path, v := range builtFrom() {
-		meta.Versions[path] = v
+	// A change becomes the run's once there is something that was computed with it.
+	if s.run.changed != nil {
+		if err := s.run.SetConfig(s.run.changed); err != nil {
+			return event.Saved{}, err
+		}
+		s.run.changed = nil
 	}
 	if p.BestStep > 0 {
 		meta.Best = &checkpoints.Best{Step: p.BestStep, MeanIoU: p.BestIoU}
