@@ -75,6 +75,7 @@ def main() -> None:
     args = parse()
     shape = ["--arch", args.arch, "--encoder", args.encoder, "--classes", str(args.classes)]
     shape += ["--size", args.size, "--batch", str(args.batch)]
+    shape += ["--width", str(args.width), "--head", str(args.head)]
     torch = [sys.executable, str(HERE / "torch" / "bench.py"), "--server", *shape]
     sides = [
         Side("fcnx", [args.fcnx, "bench", "--server", *shape]),
@@ -94,7 +95,7 @@ def main() -> None:
     report = {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": machine(),
-        "net": {k: getattr(args, k) for k in ("arch", "encoder", "classes", "size", "batch")},
+        "net": {k: getattr(args, k) for k in ("arch", "encoder", "width", "head", "classes", "size", "batch")},
         "rounds": args.rounds,
         "steps": args.steps,
         "warmup": args.warmup,
@@ -144,7 +145,7 @@ def table(report: dict) -> str:
     """The report in Markdown: a row each side, medians with the fastest step in brackets."""
     net, (first, *_) = report["net"], report["sides"]
     lines = [
-        f"{net['arch']} {net['encoder']}, {net['classes']} classes, batch {net['batch']} at {net['size']}, float32, "
+        f"{net['arch']} {net['encoder']}, width {net['width']}, head {net['head']}, {net['classes']} classes, batch {net['batch']} at {net['size']}, float32, "
         f"{report['machine']['cores']} cores of {report['machine']['cpu']}; "
         f"medians of {report['rounds']} x {report['steps']} steps in turns (fastest in brackets)",
         "",
@@ -179,6 +180,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--arch", default="fcn8s")
     parser.add_argument("--encoder", default="vgg16")
     parser.add_argument("--classes", type=int, default=21)
+    parser.add_argument("--width", type=int, default=64, help="channels of the first stage")
+    parser.add_argument("--head", type=int, default=4096, help="channels of fc6 and fc7")
     parser.add_argument("--size", default="320x320", metavar="HxW")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=6)
