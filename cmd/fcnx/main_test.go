@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 		"mkrun":     makeRun,
 		"mkweights": makeWeights,
 		"damage":    damage,
+		"waits":     waits,
 	})
 }
 
@@ -38,9 +39,12 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("PLUGINS", store.Dir)
+			env.Values[started{}] = new(started)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep,
+		},
 	})
 }
 

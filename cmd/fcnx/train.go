@@ -101,11 +101,11 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return err
 	}
 	defer func() { _ = run.Close() }() // it gives the lock back, as the end of the process does
-	sinks, err := openSinks(run, plan.ui(), stdout, stderr, warn)
+	sinks, err := openSinks(run, plan.ui(), stdout, stderr, notes)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = sinks.close() }() // where the run ends early; its end closes them below
+	defer sinks.close() // where the run ends early; its end closes them below
 	sinks.emit(start.record(run, time.Now()))
 	for _, note := range start.notes {
 		sinks.note(start.progress.Step, event.LevelInfo, note)
@@ -143,9 +143,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 	err = trainExit(err)
 	sinks.emit(finished(progress, err, time.Since(begin)))
-	if err := sinks.close(); err != nil {
-		warn(err.Error())
-	}
+	sinks.close()
 	if err == nil && plan.ui() != "json" {
 		printEnd(stdout, run, progress, last, overlays)
 	}

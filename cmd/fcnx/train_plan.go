@@ -195,11 +195,13 @@ func fixedKey(key string) bool {
 func latestRun(wanted train.Config, origins train.Origins) (string, error) {
 	c := wanted.Run
 	if c.Name != "" {
-		dir := filepath.Join(c.Out, c.Name)
-		if _, err := checkpoints.OpenRun(dir); errors.Is(err, fs.ErrNotExist) {
+		// A process that was killed early may have left the directory and nothing in
+		// it; a directory with anything else in it is refused by who makes the run.
+		run := checkpoints.Run{Dir: filepath.Join(c.Out, c.Name)}
+		if _, err := os.Stat(run.ConfigPath()); errors.Is(err, fs.ErrNotExist) {
 			return "", nil
 		}
-		return dir, nil
+		return run.Dir, nil
 	}
 	entries, err := os.ReadDir(c.Out)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

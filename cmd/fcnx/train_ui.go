@@ -20,21 +20,20 @@ const plainEvery = 5 * time.Second
 type trainSinks struct {
 	all  *sink.Multi
 	log  *os.File
-	warn func(string)
+	tell func(string) // the terminal: events cannot tell of what keeps events away
 	once sync.Once
-	errs error
 	lost bool // a warning about a failed sink was given
 }
 
 // openSinks opens them. ui is plain (lines on stderr), json (the records on stdout)
 // or none.
-func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, warn func(string)) (*trainSinks, error) {
+func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnings) (*trainSinks, error) {
 	events, cut, err := sink.OpenJSONL(run.EventsPath())
 	if err != nil {
 		return nil, err
 	}
 	if cut > 0 {
-		warn(fmt.Sprintf("%s ended in the middle of a line; these %d bytes are cut off", run.EventsPath(), cut))
+		notes.warn(fmt.Sprintf("%s ended in the middle of a line; these %d bytes are cut off", run.EventsPath(), cut))
 	}
 	log, err := os.OpenFile(run.LogPath(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
 	if err != nil {
@@ -47,15 +46,19 @@ func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, warn func(str
 	case "json":
 		sinks = append(sinks, sink.NewAsync(sink.NewJSON(stdout), 1024))
 	}
-	return &trainSinks{all: sink.NewMulti(sinks...), log: log, warn: warn}, nil
+	return &trainSinks{all: sink.NewMulti(sinks...), log: log, tell: notes.tell}, nil
 }
 
 // emit hands a record on. A sink that fails does not end a run, but is told of,
 // once.
 func (s *trainSinks) emit(r event.Record) {
-	if err := s.all.Handle(r); err != nil && !s.lost {
+	s.lose(s.all.Handle(r))
+}
+
+func (s *trainSinks) lose(err error) {
+	if err != nil && !s.lost {
 		s.lost = true
-		s.warn(fmt.Sprintf("an event could not be written: %v", err))
+		s.tell(fmt.Sprintf("an event could not be written: %v", err))
 	}
 }
 
@@ -94,7 +97,6 @@ func (w *warnings) into(note func(string)) {
 }
 
 // close delivers what was said so far. Only the first call does anything.
-func (s *trainSinks) close() error {
-	s.once.Do(func() { s.errs = errors.Join(s.all.Close(), s.log.Close()) })
-	return s.errs
+func (s *trainSinks) close() {
+	s.once.Do(func() { s.lose(errors.Join(s.all.Close(), s.log.Close())) })
 }

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A message that nobody reads must not keep the first signal from ending the work.
+func TestFirstSignalBehindAFullPipe(t *testing.T) {
+	reader, full := fullPipe(t)
+	ctx, stop := untilSignal(t.Context(), full, "stopping")
+	defer stop()
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+	<-ctx.Done()
+	var cause *signalError
+	require.ErrorAs(t, context.Cause(ctx), &cause)
+	require.Equal(t, exitTerminated, cause.exit())
+	require.NoError(t, reader.Close(), "which also ends the write")
+}
+
+// Nor may it keep the second one from being heard: that leaves at once, whatever the
+// program does, with the code of the second.
+func TestSecondSignalLeaves(t *testing.T) {
+	_, full := fullPipe(t)
+	for name, stderr := range map[string]io.Writer{"stderr is read": new(bytes.Buffer), "stderr is full": full} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command("waits")
+			cmd.Stderr = stderr
+			stdout, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			lines := bufio.NewScanner(stdout)
+			for _, step := range []struct {
+				line   string
+				signal syscall.Signal
+			}{{"ready", syscall.SIGTERM}, {"asked to terminate", syscall.SIGINT}} {
+				require.True(t, lines.Scan())
+				require.Equal(t, step.line, lines.Text())
+				require.NoError(t, cmd.Process.Signal(step.signal))
+			}
+			require.False(t, lines.Scan())
+			var exit *exec.ExitError
+			require.ErrorAs(t, cmd.Wait(), &exit)
+			require.Equal(t, exitInterrupted, exit.ExitCode())
+		})
+	}
+}
+
+// waits is the program of that test: it has work that no context ends.
+func waits() {
+	ctx, _ := untilSignal(context.Background(), os.Stderr, "stopping")
+	fmt.Println("ready")
+	<-ctx.Done()
+	fmt.Println(context.Cause(ctx))
+	select {}
+}
+
+func TestSignalOf(t *testing.T) {
+	cause := &signalError{syscall.SIGINT}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	_, ok := signalOf(ctx, context.Canceled)
+	require.False(t, ok, "nothing was signalled yet")
+
+	cancel(cause)
+	for _, err := range []error{cause, ctx.Err(), fmt.Errorf("reading a.png: %w", ctx.Err())} {
+		s, ok := signalOf(ctx, err)
+		require.True(t, ok, err)
+		require.Equal(t, cause, s)
+		require.Equal(t, exitInterrupted, exitCode(interrupted(ctx, err, "nothing was trained yet")))
+	}
+	// What fails for its own reasons after the signal keeps them.
+	disk := errors.New("the disk is full")
+	_, ok = signalOf(ctx, disk)
+	require.False(t, ok)
+	require.Equal(t, disk, interrupted(ctx, disk, "nothing was trained yet"))
+	require.NoError(t, interrupted(ctx, nil, "nothing was trained yet"))
+	require.EqualError(t, interrupted(ctx, ctx.Err(), "nothing was trained yet"), "interrupted: nothing was trained yet")
+}
+
+// fullPipe returns a pipe to which every write waits until somebody reads.
+func fullPipe(t *testing.T) (reader, writer *os.File) {
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { reader.Close(); writer.Close() })
+	raw, err := writer.SyscallConn()
+	require.NoError(t, err)
+	var full error
+	require.NoError(t, raw.Write(func(fd uintptr) bool {
+		for full == nil {
+			_, full = unix.Write(int(fd), []byte{'.'})
+		}
+		return true
+	}))
+	require.ErrorIs(t, full, unix.EAGAIN)
+	return reader, writer
+}
+
+// started is a program that a script has under way.
+type started struct {
+	cmd     *exec.Cmd
+	drained chan struct{} // closed when its stdout has ended
+}
+
+// starts is the command of the scripts that starts a program and goes on once it has
+// written a line to stdout that matches. All its output goes to the files stdout.txt
+// and stderr.txt, and its process id to $PID:
+//
+//	starts REGEXP PROGRAM ARGUMENT...
+func starts(ts *testscript.TestScript, negated bool, args []string) {
+	if negated || len(args) < 2 {
+		ts.Fatalf("usage: starts REGEXP PROGRAM ARGUMENT...")
+	}
+	until, err := regexp.Compile(args[0])
+	ts.Check(err)
+	output, err := os.Create(ts.MkAbs("stdout.txt"))
+	ts.Check(err)
+	messages, err := os.Create(ts.MkAbs("stderr.txt"))
+	ts.Check(err)
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Dir, cmd.Stderr = ts.MkAbs("."), messages
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FCNX_PLUGINS_DIR"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	stdout, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Check(messages.Close())
+	// A script that fails half way leaves no process behind.
+	ts.Defer(func() { _ = cmd.Process.Kill() })
+
+	lines := bufio.NewReader(io.TeeReader(stdout, output))
+	for {
+		line, err := lines.ReadString('\n')
+		if until.MatchString(line) {
+			break
+		}
+		if err != nil {
+			said, _ := os.ReadFile(ts.MkAbs("stderr.txt"))
+			ts.Fatalf("%s ended before a line of stdout matched %s\n%s", args[1], until, said)
+		}
+	}
+	s := ts.Value(started{}).(*started)
+	s.cmd, s.drained = cmd, make(chan struct{})
+	go func() {
+		defer close(s.drained)
+		_, _ = io.Copy(io.Discard, lines)
+		_ = output.Close()
+	}()
+	ts.Setenv("PID", fmt.Sprint(cmd.Process.Pid))
+}
+
+// stops is the command of the scripts that signals the program under way, and holds
+// it to the exit code that a shell would see:
+//
+//	stops CODE SIGNAL...
+func stops(ts *testscript.TestScript, negated bool, args []string) {
+	s := ts.Value(started{}).(*started)
+	if negated || len(args) < 2 || s.cmd == nil {
+		ts.Fatalf("usage: stops CODE SIGNAL..., after starts")
+	}
+	for _, name := range args[1:] {
+		signal := unix.SignalNum("SIG" + name)
+		if signal == 0 {
+			ts.Fatalf("no signal is called %s", name)
+		}
+		ts.Check(s.cmd.Process.Signal(signal))
+	}
+	<-s.drained
+	_ = s.cmd.Wait()
+	status := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	s.cmd = nil
+	code := status.ExitStatus()
+	if status.Signaled() {
+		code = 128 + int(status.Signal())
+	}
+	if fmt.Sprint(code) != args[0] {
+		said, _ := os.ReadFile(ts.MkAbs("stderr.txt"))
+		ts.Fatalf("exit code %d, not %s\n%s", code, args[0], said)
+	}
+}
+
+// laststep is the command of the scripts that reads how far a run came, which for one
+// that was stopped no script can know. It sets $STEP to the newest step that was
+// saved, $END to a few more, and $LAST and $ENDING to the names of their checkpoints:
+//
+//	laststep RUN
+func laststep(ts *testscript.TestScript, negated bool, args []string) {
+	if negated || len(args) != 1 {
+		ts.Fatalf("usage: laststep RUN")
+	}
+	name := strings.TrimSpace(ts.ReadFile(filepath.Join(args[0], "LAST")))
+	var meta struct{ Step int64 }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], name, "meta.json"))), &meta))
+	end := meta.Step + 3
+	ts.Setenv("STEP", fmt.Sprint(meta.Step))
+	ts.Setenv("LAST", name)
+	ts.Setenv("END", fmt.Sprint(end))
+	ts.Setenv("ENDING", fmt.Sprintf("step-%012d", end))
+}
