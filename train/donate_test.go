@@ -15,9 +15,11 @@ import (
 // written over itself: the memory of outputs that alias inputs is that of all of
 // them. Of what a step does not write, nothing is.
 func TestDonationSavesMemory(t *testing.T) {
+	t.Parallel()
 	b := shapesBatches(t, "32x32", 1)[0]
 	for _, optimizer := range []string{"sgd", "adamw"} {
 		t.Run(optimizer, func(t *testing.T) {
+			t.Parallel()
 			e := newEngine(t, headOnly, func(c *EngineConfig) { c.Train.Optimizer = optimizer })
 			in, err := e.stepInputs(b, 0, 0)
 			require.NoError(t, err)

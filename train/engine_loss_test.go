@@ -53,6 +53,7 @@ func slowMasks(logits []float32, b *datasets.Batch, classes int) []uint8 {
 // Mean, sum and weighted mean are what the logits say, and a batch without a
 // label costs nothing, teaches nothing and breaks nothing.
 func TestEngineLoss(t *testing.T) {
+	t.Parallel()
 	weights := []float64{0.5, 1, 2, 3, 0, 7}
 	mean := func(sum, weight float64) float64 { return sum / weight }
 	tests := map[string]struct {
@@ -69,6 +70,7 @@ func TestEngineLoss(t *testing.T) {
 	require.NoError(t, err)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			// Without momentum and decay nothing but a gradient moves a weight.
 			e := newEngine(t, headOnly, scored, func(c *EngineConfig) {
 				c.Train.Momentum, c.Train.WeightDecay = 0, 0
@@ -100,6 +102,7 @@ func TestEngineLoss(t *testing.T) {
 
 // The loss of an evaluation counts pixels by the weights of their classes too.
 func TestEngineWeighsEvaluation(t *testing.T) {
+	t.Parallel()
 	weights := []float64{0.5, 1, 2, 3, 0, 7}
 	e := newEngine(t, headOnly, scored, func(c *EngineConfig) { c.Train.ClassWeights = weights })
 	b := shapesBatches(t, "32x32", 1)[0]
@@ -126,6 +129,7 @@ func TestEngineWeighsEvaluation(t *testing.T) {
 // batch and for those that do not, at the images' size and at another, and blank
 // samples at the end count for nothing.
 func TestEngineEvaluation(t *testing.T) {
+	t.Parallel()
 	source, err := datasets.Open("shapes?classes=6&val_n=6&size=40x48", datasets.Val)
 	require.NoError(t, err)
 	tests := map[string]struct {
@@ -138,6 +142,7 @@ func TestEngineEvaluation(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			evaluation, err := datasets.NewEvaluation(t.Context(), source, test.loader)
 			require.NoError(t, err)
 			e := newEngine(t, headOnly, scored, func(c *EngineConfig) { c.Resized = test.resized })

@@ -37,7 +37,7 @@ func resume(w *world) *world {
 
 // stopAt runs w, and asks it to stop right before its n-th deed, counted from 0.
 // The deeds that begin after that come back too.
-func (w *world) stopAt(ctx context.Context, n int) (p Progress, err error, after []string) {
+func (w *world) stopAt(ctx context.Context, n int) (p Progress, after []string, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	deeds := 0
@@ -52,7 +52,7 @@ func (w *world) stopAt(ctx context.Context, n int) (p Progress, err error, after
 		deeds++
 	}
 	p, err = w.loop.Run(ctx, w.kept)
-	return p, err, after
+	return p, after, err
 }
 
 // results are the steps and evaluations among what was said, without the times.
@@ -85,7 +85,7 @@ func TestLoopStopsAnywhere(t *testing.T) {
 	stoppedIn := map[string]bool{}
 	for n := range moments {
 		first := longRun()
-		p, err, after := first.stopAt(t.Context(), n)
+		p, after, err := first.stopAt(t.Context(), n)
 		stoppedIn[after[0]] = true
 		long := slices.DeleteFunc(slices.Clone(after), func(deed string) bool {
 			return !slices.Contains([]string{"compile", "step", "eval"}, strings.TrimPrefix(deed, "stop in "))
@@ -131,7 +131,7 @@ func TestLoopStopsOften(t *testing.T) {
 		w := longRun()
 		said, runs := []event.Record(nil), 0
 		for {
-			p, err, _ := w.stopAt(t.Context(), every)
+			p, _, err := w.stopAt(t.Context(), every)
 			said = append(said, w.said...)
 			runs++
 			if err == nil {

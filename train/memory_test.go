@@ -13,7 +13,8 @@ import (
 )
 
 // A day of steps does not grow the process: what it holds after 2,000 steps and 200
-// evaluations is within 5% of what it held after a tenth of them.
+// evaluations is within 5% of what it held after a tenth of them. It runs alone: no
+// other test may allocate meanwhile.
 func TestMemoryDoesNotGrow(t *testing.T) {
 	if _, err := os.Stat("/proc/self/statm"); err != nil {
 		t.Skipf("the memory of a process is read from /proc: %v", err)

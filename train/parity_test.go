@@ -20,6 +20,7 @@ import (
 // losses. The images there are normalised already, so the step is built from them
 // as stepGraph builds it from bytes.
 func TestParityOfOptimizers(t *testing.T) {
+	t.Parallel()
 	paths, err := filepath.Glob("../models/testdata/parity/*.safetensors")
 	require.NoError(t, err)
 	kinds := map[string]int{}
@@ -49,6 +50,7 @@ func TestParityOfOptimizers(t *testing.T) {
 		}
 		kinds[o.Kind]++
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
 			require.Equal(t, []float64{0.9, 0.999, 1e-8}, []float64{o.Beta1, o.Beta2, o.Epsilon})
 			store := model.NewStore()
 			e := &Engine{
