@@ -4,21 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/fcnx/fcnx/checkpoints"
 )
 
 // A message that nobody reads must not keep the first signal from ending the work.
@@ -197,19 +196,20 @@ func stops(ts *testscript.TestScript, negated bool, args []string) {
 
 // laststep is the command of the scripts that reads how far a run came, which for one
 // that was stopped no script can know. It sets $STEP to the newest step that was
-// saved, $END to a few more, and $LAST and $ENDING to the names of their checkpoints:
+// saved, $END to a few more, and $ENDING to the name of that one's checkpoint:
 //
 //	laststep RUN
 func laststep(ts *testscript.TestScript, negated bool, args []string) {
 	if negated || len(args) != 1 {
 		ts.Fatalf("usage: laststep RUN")
 	}
-	name := strings.TrimSpace(ts.ReadFile(filepath.Join(args[0], "LAST")))
-	var meta struct{ Step int64 }
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], name, "meta.json"))), &meta))
-	end := meta.Step + 3
-	ts.Setenv("STEP", fmt.Sprint(meta.Step))
-	ts.Setenv("LAST", name)
-	ts.Setenv("END", fmt.Sprint(end))
-	ts.Setenv("ENDING", fmt.Sprintf("step-%012d", end))
+	run, err := checkpoints.OpenRun(ts.MkAbs(args[0]))
+	ts.Check(err)
+	newest, err := run.Newest(func(text string) { ts.Fatalf("%s", text) })
+	ts.Check(err)
+	ts.Check(newest.Close())
+	step := newest.Meta.Step
+	ts.Setenv("STEP", fmt.Sprint(step))
+	ts.Setenv("END", fmt.Sprint(step+3))
+	ts.Setenv("ENDING", fmt.Sprintf("step-%012d", step+3))
 }
