@@ -8,12 +8,6 @@ import (
 	"github.com/fcnx/fcnx/models"
 )
 
-// tinyNet is FCN-8s with batch norm, all of whose layers have few channels.
-func tinyNet() models.Config {
-	return models.Config{Arch: "fcn8s", Encoder: "vgg11_bn", Classes: 6, Width: 2, Head: 8,
-		Upsample: models.Learned, Geometry: models.Same}
-}
-
 // variable finds one of a network's variables.
 func variable(t *testing.T, net models.Config, path string) models.Variable {
 	t.Helper()
