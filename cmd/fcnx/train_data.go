@@ -69,7 +69,7 @@ func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*
 		return nil, err
 	}
 	if waste := d.train.PaddingWaste(); waste > 0.1 {
-		warn(fmt.Sprintf("%.0f%% of the training pixels are padding between %d shapes of batch; augment.crop, augment.resize or more data.buckets would save it",
+		warn(fmt.Sprintf("%.0f%% of the training pixels are padding (shapes of batch: %d); augment.crop, augment.resize or more data.buckets would save it",
 			100*waste, len(d.train.Shapes())))
 	}
 	perEpoch := d.train.BatchesPerEpoch()
