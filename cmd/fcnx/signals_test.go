@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"syscall"
 	"testing"
@@ -68,6 +69,26 @@ func waits() {
 	<-ctx.Done()
 	fmt.Println(context.Cause(ctx))
 	select {}
+}
+
+// A run goes on when whoever read its output has gone, and does not miss them at its
+// end either.
+func TestRunOutlivesItsReaders(t *testing.T) {
+	for _, ui := range []string{"plain", "json", "none"} {
+		reader, broken, err := os.Pipe()
+		require.NoError(t, err)
+		defer broken.Close()
+		require.NoError(t, reader.Close())
+		dir := t.TempDir()
+		cmd := exec.Command("fcnx", "train", "--data", "shapes?n=2&val_n=1&size=32x32", "--model", "fcn32s", "--encoder", "vgg11",
+			"--set", "model.width=1", "--set", "model.head=2", "--steps", "1", "--batch", "2", "--backend", "go",
+			"--out", dir, "--name", "a", "--ui", ui)
+		cmd.Stdout, cmd.Stderr = broken, broken
+		require.NoError(t, cmd.Run(), "--ui %s", ui)
+		events, err := os.ReadFile(filepath.Join(dir, "a", "events.jsonl"))
+		require.NoError(t, err)
+		require.Regexp(t, `"kind":"finished",.*"reason":"done".*\n$`, string(events))
+	}
 }
 
 func TestSignalOf(t *testing.T) {
