@@ -1,6 +1,8 @@
 package models
 
 import (
+	"fmt"
+
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -49,8 +51,8 @@ func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph
 	// Section 4.2: upsample, add the score of a finer stage, repeat.
 	for _, up := range archs[c.Arch] {
 		score = c.upsample(scope, up, score)
+		at := c.cropOffset(up)
 		if up.skip == "" {
-			at := c.cropOffset(up)
 			return crop(score, at, at, h, w)
 		}
 		pool := pools[up.stage]
@@ -58,11 +60,10 @@ func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph
 			pool = graph.MulScalar(pool, up.scale)
 		}
 		skip := convolve(scope.In("%s", up.skip), pool, c.Classes, 1, 0)
-		at := c.cropOffset(up)
 		skip = crop(skip, at, at, score.Shape().Dim(1), score.Shape().Dim(2))
 		score = graph.Add(score, skip)
 	}
-	panic("models: the last upscale of " + c.Arch + " has a skip")
+	panic(fmt.Errorf("models: the last upscale of %s has a skip", c.Arch))
 }
 
 func (c Config) cropOffset(up upscale) int {

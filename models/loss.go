@@ -38,9 +38,9 @@ func CrossEntropy(logits, labels, classWeights *graph.Node) (sum, weight *graph.
 	pixelWeight := graph.ConvertDType(labelled, logits.DType())
 	if classWeights != nil {
 		classWeights.AssertDims(c)
-		spread := graph.ConvertDType(classWeights, logits.DType())
-		spread = graph.BroadcastToDims(graph.Reshape(spread, 1, 1, 1, c), n, h, w, c)
-		pixelWeight = graph.ReduceSum(graph.Where(chosen, spread, graph.ZerosLike(spread)), -1)
+		weights := graph.ConvertDType(classWeights, logits.DType())
+		weights = graph.BroadcastToDims(graph.Reshape(weights, 1, 1, 1, c), n, h, w, c)
+		pixelWeight = graph.ReduceSum(graph.Where(chosen, weights, graph.ZerosLike(weights)), -1)
 	}
 	return graph.ReduceAllSum(graph.Mul(loss, pixelWeight)), graph.ReduceAllSum(pixelWeight)
 }

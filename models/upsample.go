@@ -1,6 +1,8 @@
 package models
 
 import (
+	"math"
+
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -63,10 +65,10 @@ func upsampleDepthwise(x, kernel *graph.Node) *graph.Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1)+1, x.Shape().Dim(2)+1, x.Shape().Dim(3)
 
 	var y *graph.Node
-	for q, copy := range shifted(x) {
+	for q, moved := range shifted(x) {
 		quarter := crop(graph.Reshape(kernel, 1, 2*s, 2*s, kc), q/2*s, q%2*s, s, s)
 		quarter = graph.BroadcastToDims(graph.Reshape(quarter, 1, 1, s, 1, s, kc), n, h, s, w, s, c)
-		term := graph.Mul(graph.BroadcastToDims(graph.Reshape(copy, n, h, 1, w, 1, c), n, h, s, w, s, c), quarter)
+		term := graph.Mul(graph.BroadcastToDims(graph.Reshape(moved, n, h, 1, w, 1, c), n, h, s, w, s, c), quarter)
 		if y == nil {
 			y = term
 		} else {
@@ -97,7 +99,7 @@ func bilinearKernel(k int) [][]float32 {
 	}
 	tent := make([]float64, k)
 	for i := range tent {
-		tent[i] = 1 - abs(float64(i)-centre)/factor
+		tent[i] = 1 - math.Abs(float64(i)-centre)/factor
 	}
 	kernel := make([][]float32, k)
 	for i := range kernel {
@@ -107,11 +109,4 @@ func bilinearKernel(k int) [][]float32 {
 		}
 	}
 	return kernel
-}
-
-func abs(x float64) float64 {
-	if x < 0 {
-		return -x
-	}
-	return x
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/gomlx/compute"
@@ -148,7 +149,7 @@ func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResul
 		return result, fmt.Errorf("training step %d: %w", at+1, err)
 	}
 	defer finalize(out)
-	result = StepResult{Loss: float64(tensors.ToScalar[float32](out[0])), GradNorm: nan}
+	result = StepResult{Loss: float64(tensors.ToScalar[float32](out[0])), GradNorm: math.NaN()}
 	if len(out) > 1 {
 		result.GradNorm = float64(tensors.ToScalar[float32](out[1]))
 	}

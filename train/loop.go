@@ -70,37 +70,6 @@ type Loop struct {
 	SaveInterval    time.Duration // likewise in time
 }
 
-// InterruptedError says that the run was asked to stop, and did, in good order.
-type InterruptedError struct {
-	Progress Progress
-	Saved    bool  // a checkpoint holds Progress; false if there was nothing to keep
-	Cause    error // why, as the context tells
-}
-
-func (e *InterruptedError) Error() string {
-	if !e.Saved {
-		return fmt.Sprintf("stopped before the first step: %v; nothing to keep", e.Cause)
-	}
-	return fmt.Sprintf("stopped after step %d: %v; it is saved, and --resume goes on from there", e.Progress.Step, e.Cause)
-}
-
-func (e *InterruptedError) Unwrap() error { return e.Cause }
-
-// DivergedError says that a number stopped being one.
-type DivergedError struct {
-	Step     int64
-	What     string // "the loss is NaN"
-	LastGood int64  // the step of the newest checkpoint; 0: there is none
-}
-
-func (e *DivergedError) Error() string {
-	text := fmt.Sprintf("diverged at step %d: %s", e.Step, e.What)
-	if e.LastGood > 0 {
-		text += fmt.Sprintf("; the last good checkpoint is that of step %d", e.LastGood)
-	}
-	return text + "; try a lower train.lr, a longer train.warmup or train.clip = 1.0"
-}
-
 // errDone ends the stream of batches from within.
 var errDone = errors.New("all steps are done")
 
@@ -226,7 +195,7 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 		record.GradNorm = &norm
 	}
 	s.Emit(record)
-	if diverged(result.Loss) {
+	if math.IsNaN(result.Loss) || math.IsInf(result.Loss, 0) {
 		s.spoilt = true
 		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.savedStep}
 	}

@@ -1,8 +1,6 @@
 package train
 
 import (
-	"math"
-
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -118,9 +116,3 @@ func adamW(store *model.Store, learners []learner, lr *graph.Node) {
 		l.variable.SetNodeValue(graph.Add(w, graph.MulScalar(step, l.group.rate)))
 	}
 }
-
-// nan stands for a number that was not asked for.
-var nan = math.NaN()
-
-// diverged tells whether a loss says that the run is lost.
-func diverged(loss float64) bool { return math.IsNaN(loss) || math.IsInf(loss, 0) }

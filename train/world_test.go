@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"iter"
+	"math"
 	"strings"
 	"time"
 
@@ -129,7 +130,7 @@ func (w *world) Step(b *datasets.Batch, at int64, lr float64) (StepResult, error
 	h := fnv.New64a()
 	fmt.Fprint(h, w.weights, b.Next, at, lr)
 	w.weights = h.Sum64()
-	result := StepResult{Loss: float64(w.weights%1000) / 1000, GradNorm: nan}
+	result := StepResult{Loss: float64(w.weights%1000) / 1000, GradNorm: math.NaN()}
 	var loss lossIs
 	if errors.As(err, &loss) {
 		result.Loss, err = float64(loss), nil
