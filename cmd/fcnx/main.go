@@ -18,6 +18,7 @@ import (
 )
 
 func main() {
+	useHugePages()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
