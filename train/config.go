@@ -31,7 +31,11 @@ type RunConfig struct {
 	Name string `toml:"name"` // the directory below out; empty: made from data and model
 	Seed uint64 `toml:"seed"` // of weights, dropout, order and augmentation
 	Out  string `toml:"out"`  // where run directories are made
-	UI   string `toml:"ui"`   // auto | plain | json | none
+	UI   string `toml:"ui"`   // auto | tui | plain | json | none
+
+	TensorBoard bool   `toml:"tensorboard"`  // event files for TensorBoard in tb/ of the run directory
+	MetricsAddr string `toml:"metrics_addr"` // host:port where Prometheus finds /metrics; empty: nowhere
+	MetricsFile string `toml:"metrics_file"` // the same as a text file, for batch jobs; empty: none
 }
 
 // DeviceConfig chooses what computes.
@@ -119,7 +123,8 @@ type TrainConfig struct {
 type EvalConfig struct {
 	EverySteps  int     `toml:"every_steps"`
 	EveryEpochs float64 `toml:"every_epochs"`
-	Batch       int     `toml:"batch"` // 0: as in training
+	Batch       int     `toml:"batch"`    // 0: as in training
+	Previews    int     `toml:"previews"` // validation samples whose pictures are kept at each evaluation
 }
 
 // CheckpointConfig says how often the run is saved; it is saved after every

@@ -12,7 +12,7 @@ import (
 
 // The names that keys take.
 var (
-	screens    = []string{"auto", "plain", "json", "none"}
+	screens    = []string{"auto", "tui", "plain", "json", "none"}
 	backends   = []string{"auto", "cpu", "cuda", "go"}
 	archs      = []string{"fcn32s", "fcn16s", "fcn8s"}
 	encoders   = []string{"vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"}
@@ -221,6 +221,7 @@ func (k *checker) often(e EvalConfig, c CheckpointConfig) {
 	k.notNegative("eval.every_epochs", e.EveryEpochs)
 	k.must(e.EverySteps == 0 || e.EveryEpochs == 0, "eval.every_steps", "eval.every_epochs is given too; give one of them")
 	k.within("eval.batch", e.Batch, 0, 1<<16)
+	k.within("eval.previews", e.Previews, 0, 64)
 	k.within("checkpoint.every_steps", c.EverySteps, 0, 1_000_000_000)
 	k.notNegative("checkpoint.every_minutes", c.EveryMinutes)
 	k.within("checkpoint.keep", c.Keep, 1, 1_000_000)

@@ -50,6 +50,9 @@ func Default() Config {
 			StepFactor:  0.1,
 			Precision:   "float32",
 		},
+		Eval: EvalConfig{
+			Previews: 6,
+		},
 		// A net of the paper's size makes an epoch long on a CPU; ten minutes is
 		// what a crash may cost.
 		Checkpoint: CheckpointConfig{

@@ -33,8 +33,9 @@ func (c Change) String() string {
 // harmless are the keys that say where, how fast and how watched a run is, and
 // leave every weight as it would have been.
 var harmless = []string{
-	"run.name", "run.out", "run.ui",
+	"run.name", "run.out", "run.ui", "run.tensorboard", "run.metrics_addr", "run.metrics_file",
 	"data.workers", "data.cache",
+	"eval.previews",
 	"checkpoint.every_steps", "checkpoint.every_minutes", "checkpoint.keep",
 }
 

@@ -64,6 +64,9 @@ var decoders = map[Kind]func([]byte) (Record, error){
 	KindEval:     decode[Eval],
 	KindSaved:    decode[Saved],
 	KindNote:     decode[Note],
+	KindSystem:   decode[System],
+	KindPreview:  decode[Preview],
+	KindAction:   decode[Action],
 	KindFinished: decode[Finished],
 }
 

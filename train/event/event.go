@@ -18,6 +18,9 @@ const (
 	KindEval     Kind = "eval"
 	KindSaved    Kind = "saved"
 	KindNote     Kind = "note"
+	KindSystem   Kind = "system"
+	KindPreview  Kind = "preview"
+	KindAction   Kind = "action"
 	KindFinished Kind = "finished"
 )
 
@@ -48,6 +51,8 @@ type Started struct {
 	Encoder string   `json:"encoder"` // "vgg16_bn"
 	Params  int64    `json:"params"`  // trainable and frozen weights of the network
 	Classes []string `json:"classes"`
+	// Colors are the data set's own, one a class, as in "#faaa1e".
+	Colors  []string `json:"colors,omitempty"`
 	Data    string   `json:"data"` // the training SPEC
 	Train   int      `json:"train_samples"`
 	Val     int      `json:"val_samples"`
@@ -60,6 +65,14 @@ type Started struct {
 	Epochs  float64  `json:"epochs"`
 	Batch   int      `json:"batch"`
 	Resumed bool     `json:"resumed"`
+	// What a reader needs to tell how long the rest will take: steps between
+	// evaluations (0: only one, at the end) and between checkpoints besides those of
+	// evaluations (0: none), and steps of rising rate at the beginning.
+	EvalEvery float64 `json:"eval_every,omitempty"`
+	SaveEvery int64   `json:"save_every,omitempty"`
+	Warmup    int64   `json:"warmup,omitempty"`
+	// LoadSeconds is what opening data, plugin and weights took before this record.
+	LoadSeconds float64 `json:"load_seconds,omitempty"`
 }
 
 // The phases of a run.
@@ -90,6 +103,10 @@ type Step struct {
 	// the loss being on the host. Both in milliseconds.
 	DataMS float64 `json:"data_ms"`
 	StepMS float64 `json:"step_ms"`
+	// ReadMS is the part of StepMS that is not the device's: reading the loss back.
+	// TellMS is what telling of the step before took: the cost of being watched.
+	ReadMS float64 `json:"read_ms,omitempty"`
+	TellMS float64 `json:"tell_ms,omitempty"`
 	Images int     `json:"images"` // in this step's batch
 	// GradNorm is the L2 norm of all gradients before clipping; absent unless
 	// gradients are clipped.
@@ -138,6 +155,71 @@ type Note struct {
 	Text  string `json:"text"`
 }
 
+// System is what the process uses of its machine, every few seconds.
+type System struct {
+	Head
+	Step int64 `json:"step"`
+	// CPUPercent is of one core: 196 is nearly two of them.
+	CPUPercent float64 `json:"cpu_percent"`
+	Cores      int     `json:"cores"`
+	RSS        int64   `json:"rss_bytes"`         // of the process
+	Memory     int64   `json:"memory_bytes"`      // of the machine
+	Free       int64   `json:"memory_free_bytes"` // available to new processes
+	Disk       int64   `json:"disk_free_bytes"`   // where the run directory is
+	GPUs       []GPU   `json:"gpus,omitempty"`    // those that NVML knows
+}
+
+// GPU is one NVIDIA device, as NVML tells.
+type GPU struct {
+	Name        string  `json:"name"`
+	Utilization float64 `json:"utilization_percent"`
+	Used        int64   `json:"memory_used_bytes"`
+	Memory      int64   `json:"memory_bytes"`
+	Watts       float64 `json:"watts,omitempty"`
+	Celsius     float64 `json:"celsius,omitempty"`
+}
+
+// Preview says what the network sees: a few validation samples, the same at each
+// evaluation, as small PNG files below the run directory.
+type Preview struct {
+	Head
+	Step   int64          `json:"step"`
+	Images []PreviewImage `json:"images"`
+}
+
+// PreviewImage is one sample of a [Preview]. Each file holds two pictures of the
+// same size side by side: the left half and the right half.
+type PreviewImage struct {
+	ID     string `json:"id"`     // of the sample
+	Truth  string `json:"truth"`  // file with the image and its truth; the same at each evaluation
+	Result string `json:"result"` // file with the prediction and its errors
+	// Errors is the share of labelled pixels that are wrong, Boundary the share of
+	// these that are at most 3 pixels from a border of the truth. Both at full size.
+	Errors   float64 `json:"errors"`
+	Boundary float64 `json:"boundary"`
+	// Worst is the class with the lowest IoU in this image, of those in its truth.
+	Worst string `json:"worst,omitempty"`
+}
+
+// The actions that a person can ask of a run while it goes on.
+const (
+	ActionSave     = "save"     // a checkpoint now
+	ActionEvaluate = "evaluate" // an evaluation now
+	ActionHalveLR  = "halve_lr" // half the learning rate from now on
+	ActionStop     = "stop"     // finish the step, save, leave
+)
+
+// Action is something that a person asked for, at the moment when the run took it
+// up.
+type Action struct {
+	Head
+	Step int64  `json:"step"`
+	Name string `json:"action"`
+	By   string `json:"by"` // who asked: "watch, process 4711 on host"
+	// Text says what came of it: "learning rate from here on times 0.5".
+	Text string `json:"text,omitempty"`
+}
+
 // The reasons a run ends.
 const (
 	ReasonDone        = "done"
@@ -175,6 +257,15 @@ func (Saved) EventKind() Kind { return KindSaved }
 
 // EventKind implements [Record].
 func (Note) EventKind() Kind { return KindNote }
+
+// EventKind implements [Record].
+func (System) EventKind() Kind { return KindSystem }
+
+// EventKind implements [Record].
+func (Preview) EventKind() Kind { return KindPreview }
+
+// EventKind implements [Record].
+func (Action) EventKind() Kind { return KindAction }
 
 // EventKind implements [Record].
 func (Finished) EventKind() Kind { return KindFinished }
