@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"html"
+	"image/color"
+	"os"
+	"strings"
+
+	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/vt"
+)
+
+// A character of the picture, in pixels: that of a monospace font at 14 pixels.
+const (
+	cellWidth, cellHeight = 8.4, 18.0
+	fontSize              = 14
+	margin                = 10
+)
+
+// writeSVG draws a frame as a picture for a page: text that can be searched and
+// copied, in the colours of a dark terminal.
+func writeSVG(path string, lines []string, width int) error {
+	screen := vt.NewEmulator(width, len(lines))
+	defer screen.Close()
+	if _, err := screen.WriteString(strings.Join(lines, "\r\n")); err != nil {
+		return err
+	}
+	var b strings.Builder
+	w, h := float64(width)*cellWidth+2*margin, float64(len(lines))*cellHeight+2*margin
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f">`+"\n", w, h, w, h)
+	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" rx="8" fill="#16181d"/>`+"\n")
+	fmt.Fprintf(&b, `<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="%d" fill="#d8d8d8" xml:space="preserve">`+"\n", fontSize)
+	for y := range lines {
+		writeSVGLine(&b, screen, y, width)
+	}
+	b.WriteString("</g>\n</svg>\n")
+	return os.WriteFile(path, []byte(b.String()), 0o666)
+}
+
+// writeSVGLine writes one line in stretches of one style.
+func writeSVGLine(b *strings.Builder, screen *vt.Emulator, y, width int) {
+	top := margin + float64(y)*cellHeight
+	for x := 0; x < width; {
+		style := cellStyle(screen, x, y)
+		text, start := "", x
+		for ; x < width && cellStyle(screen, x, y).Equal(&style); x++ {
+			content := " "
+			if c := screen.CellAt(x, y); c != nil && c.Content != "" {
+				content = c.Content
+			}
+			text += content
+		}
+		left := margin + float64(start)*cellWidth
+		length := float64(x-start) * cellWidth
+		fg, bg := style.Fg, style.Bg
+		if style.Attrs&uv.AttrReverse != 0 {
+			fg, bg = color.Color(color.RGBA{22, 24, 29, 255}), color.Color(color.RGBA{216, 216, 216, 255})
+		}
+		if bg != nil {
+			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, left, top, length+0.3, cellHeight+0.3, hex(bg))
+		}
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		if strings.Trim(text, "▀") == "" && fg != nil { // half a cell, which no font fills exactly
+			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, left, top, length+0.3, cellHeight/2+0.3, hex(fg))
+			continue
+		}
+		attributes := ""
+		if fg != nil {
+			attributes += fmt.Sprintf(` fill="%s"`, hex(fg))
+		}
+		if style.Attrs&uv.AttrBold != 0 {
+			attributes += ` font-weight="bold"`
+		}
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" textLength="%.1f" lengthAdjust="spacingAndGlyphs"%s>%s</text>`,
+			left, top+cellHeight*0.75, length, attributes, html.EscapeString(strings.ReplaceAll(text, " ", "\u00a0")))
+	}
+	b.WriteByte('\n')
+}
+
+func cellStyle(screen *vt.Emulator, x, y int) uv.Style {
+	if c := screen.CellAt(x, y); c != nil {
+		return c.Style
+	}
+	return uv.Style{}
+}
+
+func hex(c color.Color) string {
+	r, g, b, _ := c.RGBA()
+	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
+}

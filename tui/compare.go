@@ -1,0 +1,103 @@
+package tui
+
+import (
+	"fmt"
+	"math"
+
+	"charm.land/lipgloss/v2"
+
+	"github.com/fcnx/fcnx/tui/history"
+	"github.com/fcnx/fcnx/tui/plot"
+)
+
+// comparison is several runs beside each other: one chart of their losses, one of
+// their scores, and a table.
+func (m *Model) comparison(width, height int) []string {
+	table := min(len(m.runs)+3, height/2)
+	charts := height - table
+	loss := m.newChart(m.run())
+	loss.From, loss.To = m.commonSteps()
+	loss.Log = m.chart.log
+	score := loss
+	score.Log = false
+	loss.Series, score.Series = nil, nil
+	left := width / 2
+	stacked := width < midWidth
+	if stacked {
+		left = width
+	}
+	for i, w := range m.runs {
+		style := m.runStyle(i)
+		s := m.curve(w.history.Loss(), loss, left-4, style, style)
+		s.Band = false
+		s.Name = w.source.Name()
+		loss.Series = append(loss.Series, s)
+		score.Series = append(score.Series, plot.Series{Name: s.Name, Line: style, Connect: true,
+			Marks: m.marks(w, score, func(e history.Eval) float64 { return e.MeanIoU })})
+	}
+	right := m.styles.dim.Render(fmt.Sprintf("smooth %g  %s  %s", weights()[m.chart.smooth], word(m.chart.log, "log", "lin"), m.window()))
+	var out []string
+	if stacked {
+		half := charts / 2
+		out = append(m.box("Loss", right, loss.Render(width-4, half-2), width, half, m.focus == lossPanel),
+			m.box("mIoU", "", score.Render(width-4, charts-half-2), width, charts-half, m.focus == scorePanel)...)
+	} else {
+		out = beside(m.box("Loss", right, loss.Render(left-4, charts-2), left, charts, false),
+			m.box("mIoU", "", score.Render(width-left-4, charts-2), width-left, charts, false))
+	}
+	return block(append(out, m.box("Runs", "", m.runTable(), width, table, true)...), width, height)
+}
+
+func (m *Model) runStyle(i int) lipgloss.Style { return m.styles.runs[i%len(m.styles.runs)] }
+
+// commonSteps is the range of steps that holds every run, or what is zoomed into.
+func (m *Model) commonSteps() (from, to float64) {
+	if m.chart.zoomed() {
+		return m.chart.from, m.chart.to
+	}
+	from, to = math.Inf(1), math.Inf(-1)
+	for _, w := range m.runs {
+		if first, last, ok := w.history.Loss().Bounds(); ok {
+			from, to = math.Min(from, float64(first-1)), math.Max(to, float64(last))
+		}
+	}
+	if from >= to {
+		return 0, 1
+	}
+	if m.chart.recent {
+		from = to - recentShare*(to-from)
+	}
+	return from, to
+}
+
+// runTable is a line a run; the chosen one is marked.
+func (m *Model) runTable() []string {
+	names := 4
+	for _, w := range m.runs {
+		names = max(names, min(visible(w.source.Name()), 30))
+	}
+	lines := []string{m.styles.dim.Render("    " + fit("run", names) + "  state       step              loss     mIoU     best          left")}
+	for i, w := range m.runs {
+		started, _ := w.history.Started()
+		last := w.history.Last()
+		miou, best, left := "-", "-", ""
+		if evals := w.history.Evals(); len(evals) > 0 {
+			miou = fmt.Sprintf("%.3f", evals[len(evals)-1].MeanIoU)
+		}
+		if b, ok := w.history.Best(); ok {
+			best = fmt.Sprintf("%.3f @%d", b.MeanIoU, b.Step)
+		}
+		if l, ok := w.history.Left(w.now); ok && !w.history.State().Over() {
+			left = leftText(l)
+		}
+		pointer := "  "
+		if i == m.chosen {
+			pointer = "> "
+		}
+		state := w.history.State()
+		lines = append(lines, pointer+m.runStyle(i).Render(m.glyphs.dot)+" "+fit(printable(w.source.Name()), names)+"  "+
+			m.stateStyle(state).Render(fit(string(state), 10))+"  "+fit(fmt.Sprintf("%d/%d", last.Step, started.Steps), 16)+"  "+
+			fit(number(float64(last.Loss)), 7)+"  "+fit(miou, 7)+"  "+fit(best, 12)+"  "+left)
+	}
+	return lines
+}

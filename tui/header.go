@@ -1,0 +1,216 @@
+package tui
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/tui/history"
+)
+
+// header is the two lines that every screen begins with: which run, on what, in
+// what state and for how long; and what its time went into.
+func (m *Model) header(width int) []string {
+	if m.several() {
+		return []string{
+			ends(" "+m.styles.strong.Render("fcnx")+fmt.Sprintf("  %d runs", len(m.runs)), "", width),
+			fit(m.styles.dim.Render(" tab chooses a run, enter looks at it alone"), width),
+		}
+	}
+	w := m.run()
+	return []string{m.identity(w, width), m.progress(w, width)}
+}
+
+// identity says who the run is at the left, and how it is at the right.
+func (m *Model) identity(w *watched, width int) string {
+	state := w.history.State()
+	word := string(state)
+	if state == history.Waiting {
+		word = "starting"
+	}
+	right := m.stateStyle(state).Render(m.glyphs.dot+" "+word) + " "
+	if _, begun := w.history.Started(); begun {
+		right += " " + clock(w.history.Elapsed(w.now)) + " "
+		if left, ok := w.history.Left(w.now); ok && !state.Over() {
+			right += " " + m.styles.dim.Render("left ") + leftText(left) + " "
+		}
+	}
+	if w.source.Replayed() {
+		right += m.styles.dim.Render(m.replayText(w)) + " "
+	}
+
+	parts := []string{" " + m.styles.strong.Render("fcnx"), m.styles.strong.Render(w.source.Name())}
+	if s, ok := w.history.Started(); ok {
+		backend := s.Backend
+		if s.Plugin != "" {
+			backend += " (" + s.Plugin + ")"
+		}
+		cores := ""
+		if sys, ok := w.history.System(); ok && sys.Cores > 0 {
+			cores = ", " + plural(int64(sys.Cores), "core")
+		}
+		if s.Devices > 1 {
+			cores = ", " + plural(int64(s.Devices), "device")
+		}
+		parts = append(parts,
+			s.Model+" "+s.Encoder,
+			million(s.Params)+" weights",
+			s.Data,
+			fmt.Sprintf("%d classes", len(s.Classes)),
+			backend+cores,
+			fmt.Sprintf("batch %d", s.Batch),
+		)
+	}
+	// What does not fit is left out whole, the last first; the name always stays.
+	left := strings.Join(parts[:2], "  ")
+	for _, part := range parts[2:] {
+		if visible(left)+2+visible(part)+visible(right) >= width {
+			break
+		}
+		left += "  " + m.styles.dim.Render(part)
+	}
+	return ends(left, right, width)
+}
+
+func (m *Model) replayText(w *watched) string {
+	text := "replay"
+	if p, ok := w.source.(Player); ok {
+		text = fmt.Sprintf("replay %gx", p.Speed())
+	}
+	if w.ended {
+		text += ", at its end"
+	}
+	return text
+}
+
+func (m *Model) stateStyle(s history.State) lipgloss.Style {
+	switch s {
+	case history.Done:
+		return m.styles.best
+	case history.Diverged, history.Failed, history.Lost:
+		return m.styles.alarm
+	case history.Stopped:
+		return m.styles.warn
+	case history.Evaluating:
+		return m.styles.val
+	case history.Training:
+		return m.styles.train
+	}
+	return m.styles.phases[1]
+}
+
+func leftText(left history.Span) string {
+	lo, hi := span(left.Min), span(left.Max)
+	if lo == hi {
+		return "about " + hi
+	}
+	return lo + " to " + hi
+}
+
+// progress is the strip of phases, with the bar of steps in the middle; or how the
+// run ended, until a key is pressed.
+func (m *Model) progress(w *watched, width int) string {
+	if w.silent() {
+		return fit("", width)
+	}
+	if m.summary && w.history.State().Over() {
+		return m.end(w, width)
+	}
+	s, _ := w.history.Started()
+	last := w.history.Last()
+	now := w.history.Phase()
+	var before, after []string
+	for _, p := range w.history.Phases(w.now) {
+		text := p.Name + " " + span(time.Duration(p.Seconds*float64(time.Second)))
+		style := m.styles.dim
+		if p.Name == now.Name && !w.history.State().Over() {
+			style = m.phaseStyle(p.Name)
+			if now.Detail != "" && p.Name == event.PhaseCompile {
+				text = "compile " + now.Detail + " " + span(w.now.Sub(now.Time))
+			}
+		}
+		switch p.Name {
+		case event.PhaseLoad, event.PhaseCompile:
+			before = append(before, style.Render(text))
+		case event.PhaseEval, event.PhaseSave:
+			after = append(after, style.Render(text))
+		}
+	}
+	bar := " " + m.styles.faint.Render(m.glyphs.bar) + " "
+	digits := len(fmt.Sprint(s.Steps))
+	count := fmt.Sprintf(" %*d/%d", digits, last.Step, s.Steps)
+	if s.Epochs > 0 && s.Steps > 0 {
+		count += fmt.Sprintf("  epoch %*.1f/%.4g", len(fmt.Sprintf("%.1f", s.Epochs)), last.Epoch, s.Epochs)
+	}
+	left, right := strings.Join(before, bar), strings.Join(after, bar)
+	room := width - 2 - visible(count) - len("train ")
+	// On a narrow screen the times of other phases give way to the bar.
+	if room-visible(left)-visible(right)-6 < 10 {
+		right = ""
+	}
+	if room-visible(left)-visible(right)-6 < 10 && now.Name != event.PhaseCompile {
+		left = ""
+	}
+	line := " "
+	if left != "" {
+		line += left + bar
+		room -= visible(left) + 3
+	}
+	if right != "" {
+		right = bar + right
+		room -= visible(right)
+	}
+	fraction := 0.0
+	if s.Steps > 0 {
+		fraction = float64(last.Step) / float64(s.Steps)
+	}
+	return fit(line+m.styles.train.Render("train ")+m.meter(fraction, max(room-1, 0))+count+right, width)
+}
+
+// meter is a bar of progress, width cells wide.
+func (m *Model) meter(fraction float64, width int) string {
+	done := int(math.Round(min(max(fraction, 0), 1) * float64(width)))
+	line := strings.Repeat(m.glyphs.done, done)
+	if done < width && done > 0 {
+		line = strings.Repeat(m.glyphs.done, done-1) + m.glyphs.head
+	}
+	return m.styles.train.Render(line) + m.styles.faint.Render(strings.Repeat(m.glyphs.todo, width-done))
+}
+
+func (m *Model) phaseStyle(name string) lipgloss.Style {
+	for i, n := range []string{event.PhaseLoad, event.PhaseCompile, "warm-up", event.PhaseTrain, event.PhaseEval, event.PhaseSave} {
+		if n == name {
+			return m.styles.phases[i]
+		}
+	}
+	return m.styles.dim
+}
+
+// end is how a run ended, and what one does next.
+func (m *Model) end(w *watched, width int) string {
+	state := w.history.State()
+	last := w.history.Last()
+	text := ""
+	switch f, _ := w.history.Finished(); state {
+	case history.Done:
+		text = fmt.Sprintf("done: %s in %s", plural(f.Step, "step"), span(seconds(f.Seconds)))
+	case history.Stopped:
+		text = fmt.Sprintf("stopped after step %d and saved; fcnx train --resume=%s goes on", f.Step, w.source.Dir())
+	case history.Diverged:
+		text = fmt.Sprintf("diverged at step %d: %s", f.Step, f.Error)
+	case history.Failed:
+		text = "failed: " + f.Error
+	case history.Lost:
+		text = fmt.Sprintf("its process is gone without a word after step %d; log.txt may know more, fcnx train --resume=%s goes on", last.Step, w.source.Dir())
+	}
+	if best, ok := w.history.Best(); ok && state == history.Done {
+		text += fmt.Sprintf("   best mIoU %.3f at step %d", best.MeanIoU, best.Step)
+	}
+	return ends(" "+m.stateStyle(state).Render(text), m.styles.dim.Render("any key: back to the strip "), width)
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,137 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+
+	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/tui/plot"
+)
+
+// stepSplit says where the time of a step goes, how fast that is, and what it takes
+// of the machine.
+func (m *Model) stepSplit(width, height int) (title, right string, body []string) {
+	w := m.run()
+	s := w.history.Split()
+	title = "Step"
+	if s.Total > 0 {
+		title = "Step " + number(s.Total) + " ms"
+	}
+	started, _ := w.history.Started()
+	names := []string{"data", "device", "read", "screen"}
+	values := []float64{s.Data, s.Device, s.Read, s.Tell}
+	var parts []plot.Part
+	legend := ""
+	for i, name := range names {
+		share := 0.0
+		if s.Total > 0 {
+			share = values[i] / s.Total
+		}
+		parts = append(parts, plot.Part{Fraction: share, Style: m.styles.split[i]})
+		legend += m.styles.split[i].Render(name) + " " + fitRight(share100(share), 5) + "  "
+	}
+	body = append(body, plot.Stack(width, parts, m.ascii), legend)
+	last := w.history.Last()
+	body = append(body, fmt.Sprintf("%s images/s   rate %s   batch %d", number(s.ImagesPerSecond), number(last.LR), started.Batch))
+	if sys, ok := w.history.System(); ok {
+		body = append(body, fmt.Sprintf("memory %s of %s   cpu %3.0f%% of %d cores   disk %s free",
+			bytes(sys.RSS), bytes(sys.Memory), sys.CPUPercent, sys.Cores, bytes(sys.Disk)))
+		for _, g := range sys.GPUs {
+			body = append(body, m.gpu(g, width))
+		}
+	}
+	if last.GradNorm != nil {
+		body = append(body, "gradient norm "+number(float64(*last.GradNorm)))
+	}
+	return title, "", body
+}
+
+// share100 keeps a small share from looking like none.
+func share100(v float64) string {
+	switch {
+	case v > 0 && v < 0.001:
+		return "<0.1%"
+	case v < 0.1:
+		return fmt.Sprintf("%.1f%%", 100*v)
+	}
+	return fmt.Sprintf("%.0f%%", 100*v)
+}
+
+func (m *Model) gpu(g event.GPU, width int) string {
+	text := fmt.Sprintf(" %3.0f%%  %s of %s", g.Utilization, bytes(g.Used), bytes(g.Memory))
+	if g.Watts > 0 {
+		text += fmt.Sprintf("  %.0f W", g.Watts)
+	}
+	if g.Celsius > 0 {
+		text += fmt.Sprintf("  %.0f C", g.Celsius)
+	}
+	bar := max(min(width-visible(g.Name)-visible(text)-1, 20), 0)
+	return printable(g.Name) + " " + m.styles.train.Render(plot.Bar(bar, g.Utilization/100, m.ascii)) + text
+}
+
+// checkpoints lists what is safely on disk, the newest first.
+func (m *Model) checkpoints(width, height int) (right string, body []string) {
+	w := m.run()
+	saved := w.history.Saved()
+	if len(saved) == 0 {
+		return "", middle([]string{m.styles.dim.Render("nothing is saved yet")}, width, height)
+	}
+	best, hasBest := w.history.Best()
+	for i := len(saved) - 1; i >= 0 && len(body) < height; i-- {
+		s := saved[i]
+		mark := "  "
+		if hasBest && s.Step == best.Step {
+			mark = m.styles.best.Render(m.glyphs.star) + " "
+		}
+		line := mark + fmt.Sprintf("step %-*d  %s  %s in %s", 9, s.Step, m.styles.dim.Render(s.Time.Format("15:04:05")), bytes(s.Bytes), span(seconds(s.Seconds)))
+		for _, e := range w.history.Evals() {
+			if e.Step == s.Step {
+				line += fmt.Sprintf("  mIoU %.3f", e.MeanIoU)
+			}
+		}
+		body = append(body, line)
+	}
+	if hasBest {
+		right = fmt.Sprintf("%s best: step %d", m.glyphs.star, best.Step)
+	}
+	return right, body
+}
+
+// logTail is the newest lines, the last at the bottom.
+func (m *Model) logTail(width, height int) (right string, body []string) {
+	lines := m.run().history.Log()
+	m.logTop = min(m.logTop, max(0, len(lines)-height))
+	end := len(lines) - m.logTop
+	var out []string
+	for i := end - 1; i >= 0 && len(out) < height; i-- {
+		line := lines[i]
+		style := lipgloss.NewStyle()
+		switch line.Level {
+		case event.LevelWarning:
+			style = m.styles.warn
+		case event.LevelError:
+			style = m.styles.alarm
+		}
+		out = append(out, m.styles.dim.Render(line.Time.Format("15:04:05"))+" "+style.Render(line.Text))
+	}
+	for i := len(out) - 1; i >= 0; i-- {
+		body = append(body, out[i])
+	}
+	if m.logTop > 0 {
+		right = fmt.Sprintf("%d newer below", m.logTop)
+	}
+	return right, body
+}
+
+// printable keeps names from elsewhere on one line and out of the terminal's
+// commands.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+			return ' '
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,209 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/fcnx/fcnx/tui/history"
+)
+
+// cached is a panel as it was drawn last, and what it was drawn from.
+type cached struct {
+	from  any
+	lines []string
+}
+
+// draw makes the screen anew, of panels that are drawn anew only where they changed.
+func (m *Model) draw() {
+	if m.width > 0 && m.height > 0 {
+		m.content = strings.Join(m.Screen(m.width, m.height), "\n")
+	}
+}
+
+// Screen is the whole screen in exactly height lines of exactly width cells.
+func (m *Model) Screen(width, height int) []string {
+	m.width, m.height = width, height
+	if width < lineWidth || height < lineHeight {
+		return m.tooSmall(width, height)
+	}
+	head := m.header(width)
+	foot := []string{}
+	if height >= smallestWithFooter {
+		foot = []string{m.footer(width)}
+	}
+	room := height - len(head) - len(foot)
+	var body []string
+	switch {
+	case m.helping:
+		body = m.helpPage(width, room)
+	case m.several():
+		body = m.comparison(width, room)
+	case m.run().silent():
+		body = m.waiting(width, room)
+	default:
+		body = m.panels(width, room)
+	}
+	if m.dialog != nil {
+		body = m.over(body, m.dialogBox(width, room), width)
+	}
+	return append(append(head, body...), foot...)
+}
+
+// silent tells whether a run has not begun to speak.
+func (w *watched) silent() bool {
+	_, begun := w.history.Started()
+	return !begun
+}
+
+// places are the panels of the screen as it is.
+func (m *Model) places() []place {
+	foot := 0
+	if m.height >= smallestWithFooter {
+		foot = footerRows
+	}
+	return arrange(m.width, m.height-headerRows-foot, m.focus, m.zoomed, len(m.run().history.Previews()) > 0)
+}
+
+func (m *Model) panels(width, height int) []string {
+	rows := make([]string, height)
+	// Panels of one row of the layout follow one another from left to right.
+	for _, p := range m.places() {
+		for i, line := range m.panel(p) {
+			if y := p.y + i; y < height {
+				rows[y] += line
+			}
+		}
+	}
+	return block(rows, width, height)
+}
+
+// panel draws one, or takes it as it was drawn before.
+func (m *Model) panel(p place) []string {
+	v := m.run().history.Versions()
+	parts := map[panel]any{
+		lossPanel: [2]uint64{v.Steps, v.Evals}, scorePanel: [2]uint64{v.Steps, v.Evals}, ratePanel: v.Steps,
+		classPanel: v.Evals, heatPanel: v.Evals, picturePanel: v.Previews,
+		stepPanel: [2]uint64{v.Steps, v.System}, savedPanel: v.Log, logPanel: v.Log,
+	}
+	from := [4]any{p, m.view, parts[p.panel], m.run()}
+	if c, ok := m.cache[p.panel]; ok && c.from == any(from) {
+		return c.lines
+	}
+	lines := m.drawPanel(p)
+	m.cache[p.panel] = cached{from, lines}
+	return lines
+}
+
+func (m *Model) drawPanel(p place) []string {
+	inner, rows := max(p.w-4, 0), max(p.h-2, 0)
+	var right string
+	var body []string
+	title := p.panel.title()
+	switch p.panel {
+	case lossPanel:
+		right, body = m.lossChart(inner, rows)
+	case scorePanel:
+		right, body = m.scoreChart(inner, rows)
+	case ratePanel:
+		right, body = m.rateChart(inner, rows)
+	case classPanel:
+		right, body = m.classBars(inner, rows)
+	case heatPanel:
+		right, body = m.heatMap(inner, rows)
+	case picturePanel:
+		title, right, body = m.pictures(inner, rows)
+	case stepPanel:
+		title, right, body = m.stepSplit(inner, rows)
+	case savedPanel:
+		right, body = m.checkpoints(inner, rows)
+	case logPanel:
+		right, body = m.logTail(inner, rows)
+	}
+	return m.box(title, m.styles.dim.Render(right), body, p.w, p.h, p.panel == m.focus)
+}
+
+// tooSmall is the dashboard of a window that is hardly there: one line, and why.
+func (m *Model) tooSmall(width, height int) []string {
+	w := m.run()
+	line := string(w.history.State())
+	if last := w.history.Last(); last.Step > 0 {
+		line = fmt.Sprintf("step %d loss %s", last.Step, number(float64(last.Loss)))
+		if evals := w.history.Evals(); len(evals) > 0 {
+			line += fmt.Sprintf(" mIoU %.3f", evals[len(evals)-1].MeanIoU)
+		}
+	}
+	lines := []string{line}
+	if height > 1 {
+		lines = append(lines, fmt.Sprintf("too small: %dx%d", width, height))
+	}
+	return block(lines, width, height)
+}
+
+// waiting is the screen before the first record, which a large data set can delay.
+func (m *Model) waiting(width, height int) []string {
+	w := m.run()
+	lines := []string{m.styles.strong.Render("waiting for the run to begin"), ""}
+	if w.err != nil {
+		lines[0] = m.styles.alarm.Render("the run cannot be read")
+		for _, part := range wrap(w.err.Error(), width-4) {
+			lines = append(lines, part)
+		}
+		return middle(lines, width, height)
+	}
+	if w.size > 0 {
+		lines = append(lines, m.styles.dim.Render(fmt.Sprintf("reading %s of %s", bytes(w.read), bytes(w.size))))
+	}
+	for _, part := range wrap(w.source.Status(), width-4) {
+		lines = append(lines, m.styles.dim.Render(part))
+	}
+	return middle(lines, width, height)
+}
+
+// dialogBox is the open question.
+func (m *Model) dialogBox(width, height int) []string {
+	inner := min(56, width-4)
+	var lines []string
+	for _, text := range m.dialog.text {
+		lines = append(append(lines, wrap(text, inner-4)...), "")
+	}
+	for _, a := range m.dialog.answers {
+		for i, part := range wrap(a.help, inner-4-6) {
+			key := ""
+			if i == 0 {
+				key = a.keys
+			}
+			lines = append(lines, m.styles.key.Render(fit(key, 6))+part)
+		}
+	}
+	return m.box(m.dialog.title, "", lines, inner, min(len(lines)+2, height), true)
+}
+
+// over lays a box over the middle of a body.
+func (m *Model) over(body, box []string, width int) []string {
+	if len(box) == 0 {
+		return body
+	}
+	w := visible(box[0])
+	left, top := max(0, (width-w)/2), max(0, (len(body)-len(box))/2)
+	for i, line := range box {
+		if y := top + i; y < len(body) {
+			under := body[y]
+			body[y] = fit(ansi.Truncate(under, left, ""), left) + line + ansi.TruncateLeft(under, left+w, "")
+		}
+	}
+	return body
+}
+
+func (m *Model) windowTitle() string {
+	w := m.run()
+	last := w.history.Last()
+	if len(m.runs) > 1 {
+		return fmt.Sprintf("fcnx: %d runs", len(m.runs))
+	}
+	if started, ok := w.history.Started(); ok && started.Steps > 0 && w.history.State() != history.Done {
+		return fmt.Sprintf("%d%% %s", 100*last.Step/started.Steps, w.source.Name())
+	}
+	return "fcnx " + w.source.Name()
+}
