@@ -30,6 +30,8 @@ var rooms = map[string]struct {
 	"checkpoints/weights": {own: []string{"checkpoints"}, foreign: true},
 	"device":              {gomlx: true, foreign: true},
 	"predict":             {own: []string{"datasets"}, foreign: true},
+	"tui/history":         {own: []string{"train/event"}},
+	"tui/feed":            {own: []string{"train/event"}},
 }
 
 // Who may import whom decides what can be tested, read and replaced alone. Only
