@@ -30,6 +30,7 @@ var rooms = map[string]struct {
 	"checkpoints/weights": {own: []string{"checkpoints"}, foreign: true},
 	"device":              {gomlx: true, foreign: true},
 	"predict":             {own: []string{"datasets"}, foreign: true},
+	"tui/plot":            {own: []string{"tui/history", "train/event"}, foreign: true},
 }
 
 // Who may import whom decides what can be tested, read and replaced alone. Only
