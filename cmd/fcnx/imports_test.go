@@ -31,6 +31,7 @@ var rooms = map[string]struct {
 	"device":              {gomlx: true, foreign: true},
 	"predict":             {own: []string{"datasets"}, foreign: true},
 	"tui/plot":            {own: []string{"tui/history", "train/event"}, foreign: true},
+	"tui/picture":         {foreign: true},
 }
 
 // Who may import whom decides what can be tested, read and replaced alone. Only
