@@ -32,6 +32,8 @@ var rooms = map[string]struct {
 	"predict":             {own: []string{"datasets"}, foreign: true},
 	"tui/history":         {own: []string{"train/event"}},
 	"tui/feed":            {own: []string{"train/event"}},
+	"tui/plot":            {own: []string{"tui/history", "train/event"}, foreign: true},
+	"tui/picture":         {foreign: true},
 }
 
 // Who may import whom decides what can be tested, read and replaced alone. Only
