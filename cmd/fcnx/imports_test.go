@@ -22,6 +22,7 @@ var rooms = map[string]struct {
 	"datasets":            {foreign: true},
 	"models":              {gomlx: true, foreign: true},
 	"train":               {own: []string{"datasets", "models", "train/event", "train/score"}, gomlx: true, foreign: true},
+	"train/control":       {},
 	"train/event":         {},
 	"train/score":         {},
 	"train/sink":          {own: []string{"train/event"}},
