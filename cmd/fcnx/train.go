@@ -83,6 +83,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		Preprocess: plan.config.Preprocess.Models(),
 		Train:      data.weighed(plan.config.Train),
 		Seed:       plan.config.Run.Seed,
+		Now:        time.Now,
 		Values:     start.values,
 		Resized:    plan.config.Augment.Resize != "",
 	})
