@@ -29,7 +29,8 @@ var rooms = map[string]struct {
 	"checkpoints":         {foreign: true},
 	"checkpoints/weights": {own: []string{"checkpoints"}, foreign: true},
 	"device":              {gomlx: true, foreign: true},
-	"predict":             {own: []string{"datasets"}, foreign: true},
+	"monitor":             {own: []string{"train/event"}, foreign: true},
+	"predict":             {own: []string{"datasets", "train/score"}, foreign: true},
 }
 
 // Who may import whom decides what can be tested, read and replaced alone. Only
