@@ -49,12 +49,13 @@ func CrossEntropy(logits, labels, classWeights *graph.Node) (sum, weight *graph.
 // for each: int64 [C,C], truth by row, prediction by column. It is what leaves the
 // device in an evaluation; logits never do.
 //
-// logits are [N,H,W,C], labels [N,H,W] uint8.
-func ConfusionCounts(logits, labels *graph.Node) *graph.Node {
-	g, c := logits.Graph(), logits.Shape().Dim(-1)
+// masks are the classes that were taken, labels the true ones, both uint8 [N,H,W].
+func ConfusionCounts(masks, labels *graph.Node, classes int) *graph.Node {
+	g, c := masks.Graph(), classes
+	masks.AssertDims(labels.Shape().Dimensions...)
 	pixels := labels.Shape().Size()
 	truth := graph.ConvertDType(graph.Reshape(labels, pixels), dtypes.Int32)
-	predicted := graph.Reshape(graph.ArgMax(logits, -1, dtypes.Int32), pixels)
+	predicted := graph.ConvertDType(graph.Reshape(masks, pixels), dtypes.Int32)
 
 	// One bin a pair, and one more for whatever has no label.
 	bin := graph.Add(graph.MulScalar(truth, c), predicted)

@@ -152,7 +152,7 @@ func TestConfusionCountsAgainstLoops(t *testing.T) {
 					want[int(label)*classes+best]++
 				}
 				out := run(t, Backend(t, backend), func(in []*graph.Node) []*graph.Node {
-					return []*graph.Node{ConfusionCounts(in[0], in[1])}
+					return []*graph.Node{ConfusionCounts(graph.ArgMax(in[0], -1, dtypes.Uint8), in[1], classes)}
 				}, tensors.FromFlatDataAndDimensions(logits, n, h, w, classes), tensors.FromFlatDataAndDimensions(labels, n, h, w))
 				require.Equal(t, []int{classes, classes}, out[0].Shape().Dimensions)
 				require.Equal(t, want, tensors.MustCopyFlatData[int64](out[0]))

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,7 +34,7 @@ func engine(t *testing.T, net models.Config, resized bool) *train.Engine {
 	t.Cleanup(backend.Close)
 	config := train.Default()
 	e, err := train.NewEngine(backend.Compute, train.EngineConfig{
-		Net: net, Preprocess: config.Preprocess.Models(), Train: config.Train, Values: randomValues{net}, Resized: resized,
+		Net: net, Preprocess: config.Preprocess.Models(), Train: config.Train, Values: randomValues{net}, Resized: resized, Now: time.Now,
 	})
 	require.NoError(t, err)
 	t.Cleanup(e.Close)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -28,6 +29,7 @@ type Engine struct {
 	pre     models.Preprocess
 	cfg     TrainConfig
 	seed    uint64
+	now     func() time.Time
 	resized bool // images in evaluation have another size than their labels
 
 	store    *model.Store
@@ -45,6 +47,9 @@ type EngineConfig struct {
 	Preprocess models.Preprocess
 	Train      TrainConfig
 	Seed       uint64
+	// Now is the clock by which a step tells what reading its loss took. It must not
+	// be nil.
+	Now func() time.Time
 	// Values are taken over where they have a variable; what they do not have
 	// starts fresh. nil: everything does.
 	Values Values
@@ -59,10 +64,24 @@ type StepResult struct {
 	// GradNorm is the L2 norm of all gradients before clipping; NaN where gradients
 	// are not clipped.
 	GradNorm float64
+	// Read is the end of the step in which the device had nothing to do any more:
+	// the loss was on its way to the host.
+	Read time.Duration
+}
+
+// EvalResult is what scoring one batch tells, besides its counts.
+type EvalResult struct {
+	Loss   float64 // summed over labelled pixels, weighed by class
+	Weight float64 // the sum of these pixels' weights
+	// Masks are as of [Engine.Masks]; nil where nobody asked for them.
+	Masks []uint8
 }
 
 // NewEngine makes an engine on an open backend. Nothing is compiled yet.
 func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
+	if cfg.Now == nil {
+		return nil, errors.New("an engine needs a clock: EngineConfig.Now")
+	}
 	if err := cfg.Net.Validate(); err != nil {
 		return nil, err
 	}
@@ -73,7 +92,7 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 		return nil, fmt.Errorf("train.class_weights has %d numbers for %d classes", n, cfg.Net.Classes)
 	}
 	e := &Engine{
-		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed,
+		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,
 		resized: cfg.Resized, compiled: map[string]bool{},
 	}
 	e.store, e.loader = newStore(backend, cfg.Net, cfg.Values, cfg.Seed)
@@ -149,28 +168,36 @@ func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResul
 		return result, fmt.Errorf("training step %d: %w", at+1, err)
 	}
 	defer finalize(out)
+	// The call has waited for the device.
+	computed := e.now()
 	result = StepResult{Loss: float64(tensors.ToScalar[float32](out[0])), GradNorm: math.NaN()}
 	if len(out) > 1 {
 		result.GradNorm = float64(tensors.ToScalar[float32](out[1]))
 	}
+	result.Read = e.now().Sub(computed)
 	return result, nil
 }
 
-// Eval scores a batch: it adds the batch's counts to into, and returns the loss
-// summed over labelled pixels and the sum of these pixels' weights.
-func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion) (loss, weight float64, err error) {
+// Eval scores a batch: it adds the batch's counts to into. The masks that were
+// scored leave the device only if they are asked for.
+func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (result EvalResult, err error) {
 	defer recoverInto(&err, "evaluation")
 	in, err := e.evalInputs(b)
 	if err != nil {
-		return 0, 0, err
+		return result, err
 	}
 	out, err := e.call(e.eval, in)
 	if err != nil {
-		return 0, 0, fmt.Errorf("evaluation: %w", err)
+		return result, fmt.Errorf("evaluation: %w", err)
 	}
 	defer finalize(out)
+	result.Loss = float64(tensors.ToScalar[float32](out[0]))
+	result.Weight = float64(tensors.ToScalar[float32](out[1]))
 	bad := out[2].ConstFlatData(func(flat any) { err = into.AddCounts(flat.([]int64)) })
-	return float64(tensors.ToScalar[float32](out[0])), float64(tensors.ToScalar[float32](out[1])), errors.Join(bad, err)
+	if err = errors.Join(bad, err); err == nil && masks {
+		result.Masks, err = tensors.CopyFlatData[uint8](out[3])
+	}
+	return result, err
 }
 
 // Masks returns the most likely class of every pixel of a batch, row-major

@@ -49,17 +49,21 @@ func (e *Engine) learn(loss, lr *graph.Node) []*graph.Node {
 }
 
 // evalGraph scores one batch at its labels' own size: the summed loss, the summed
-// weight, and the confusion counts.
+// weight, the confusion counts, and the masks that were counted.
 func (e *Engine) evalGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
 	logits, labels := e.infer(scope, in), in[2]
 	sum, weight := models.CrossEntropy(logits, labels, e.classWeights(logits))
-	return []*graph.Node{sum, weight, models.ConfusionCounts(logits, labels)}
+	masks := mostLikely(logits)
+	return []*graph.Node{sum, weight, models.ConfusionCounts(masks, labels, logits.Shape().Dim(-1)), masks}
 }
 
 // maskGraph gives the most likely class of each pixel, uint8 [N,LabelH,LabelW].
 func (e *Engine) maskGraph(scope *model.Scope, in []*graph.Node) *graph.Node {
-	return graph.ArgMax(e.infer(scope, in), -1, dtypes.Uint8)
+	return mostLikely(e.infer(scope, in))
 }
+
+// mostLikely turns [N,H,W,C] into the first of the highest classes, uint8 [N,H,W].
+func mostLikely(logits *graph.Node) *graph.Node { return graph.ArgMax(logits, -1, dtypes.Uint8) }
 
 // logitGraph gives the scores, float32 [N,C,LabelH,LabelW].
 func (e *Engine) logitGraph(scope *model.Scope, in []*graph.Node) *graph.Node {

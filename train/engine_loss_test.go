@@ -110,18 +110,18 @@ func TestEngineWeighsEvaluation(t *testing.T) {
 	require.NoError(t, err)
 	wantSum, wantWeight := slowLoss(logits, b, 6, weights)
 	into := score.New(6)
-	sum, weight, err := e.Eval(b, into)
+	result, err := e.Eval(b, into, false)
 	require.NoError(t, err)
-	require.InEpsilon(t, wantSum, sum, 1e-5)
-	require.InEpsilon(t, wantWeight, weight, 1e-6)
+	require.InEpsilon(t, wantSum, result.Loss, 1e-5)
+	require.InEpsilon(t, wantWeight, result.Weight, 1e-6)
+	require.Nil(t, result.Masks, "nobody asked for them")
 
 	ignored := *b
 	ignored.Labels = bytes.Repeat([]byte{datasets.Ignore}, len(b.Labels))
 	counts := into.Counts()
-	sum, weight, err = e.Eval(&ignored, into)
+	result, err = e.Eval(&ignored, into, false)
 	require.NoError(t, err)
-	require.Zero(t, sum)
-	require.Zero(t, weight)
+	require.Zero(t, result)
 	require.Equal(t, counts, into.Counts())
 }
 
@@ -165,15 +165,16 @@ func TestEngineEvaluation(t *testing.T) {
 						pixels++
 					}
 				}
-				_, _, err = e.Eval(b, slow)
+				result, err := e.Eval(b, slow, true)
 				require.NoError(t, err)
+				require.Equal(t, masks, result.Masks, "what is scored is what is predicted")
 			}
 			require.Equal(t, want.Counts(), slow.Counts())
 			require.Equal(t, int64(pixels), want.Pixels())
 
 			var compiled []string
 			e.compiled = map[string]bool{}
-			result, err := Evaluate(t.Context(), e, evaluation.Pass, 6, func(what string) { compiled = append(compiled, what) })
+			result, err := Evaluate(t.Context(), e, evaluation.Pass, 6, nil, func(what string) { compiled = append(compiled, what) })
 			require.NoError(t, err)
 			require.Equal(t, []string{test.compile}, compiled)
 			require.Equal(t, 6, result.Samples)
@@ -188,6 +189,6 @@ func TestEvaluateErrors(t *testing.T) {
 	broken := errors.New("disk on fire")
 	w := newWorld(1)
 	w.fail = func(deed string) error { return map[string]error{"val data": broken}[deed] }
-	_, err := Evaluate(t.Context(), w, w.pass(3), 2, func(string) {})
+	_, err := Evaluate(t.Context(), w, w.pass(3), 2, nil, func(string) {})
 	require.ErrorIs(t, err, broken)
 }

@@ -180,6 +180,7 @@ func TestNewEngineErrors(t *testing.T) {
 		change func(*EngineConfig)
 		want   string
 	}{
+		"no clock":            {func(c *EngineConfig) { c.Now = nil }, "an engine needs a clock"},
 		"no such network":     {func(c *EngineConfig) { c.Net.Arch = "fcn4s" }, `model.arch "fcn4s": use one of fcn32s, fcn16s, fcn8s`},
 		"nothing to learn":    {func(c *EngineConfig) { c.Train.Freeze = []string{"*"} }, "train.freeze and the rates leave nothing to learn"},
 		"too few weights":     {func(c *EngineConfig) { c.Train.ClassWeights = []float64{1, 2} }, "train.class_weights has 2 numbers for 6 classes"},
@@ -204,7 +205,7 @@ func TestEnginePanicsAreErrors(t *testing.T) {
 		"compiling the training step 4x32x32": func(e *Engine, b *datasets.Batch) error { return e.CompileStep(b, func(string) {}) },
 		"training step":                       func(e *Engine, b *datasets.Batch) error { _, err := e.Step(b, 0, 0.1); return err },
 		"compiling the evaluation 4x32x32":    func(e *Engine, b *datasets.Batch) error { return e.CompileEval(b, func(string) {}) },
-		"evaluation":                          func(e *Engine, b *datasets.Batch) error { _, _, err := e.Eval(b, score.New(6)); return err },
+		"evaluation":                          func(e *Engine, b *datasets.Batch) error { _, err := e.Eval(b, score.New(6), false); return err },
 	}
 	for what, call := range calls {
 		t.Run(what, func(t *testing.T) {

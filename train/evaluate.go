@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/train/score"
 )
@@ -16,10 +17,19 @@ type Result struct {
 	Confusion *score.Confusion
 }
 
+// Watcher sees what is predicted while it is scored.
+type Watcher interface {
+	// Wants says whether the masks of a batch are worth reading back.
+	Wants(b *datasets.Batch) bool
+	// See gets them, row-major [N,LabelH,LabelW], and may keep them. The batch is
+	// only lent.
+	See(b *datasets.Batch, masks []uint8)
+}
+
 // Evaluate goes once over a validation set: one confusion matrix over all of it,
 // at the labels' own size. before is called with what is compiled, where that is
-// necessary.
-func Evaluate(ctx context.Context, stepper Stepper, pass Pass, classes int, before func(what string)) (Result, error) {
+// necessary. watcher may be nil.
+func Evaluate(ctx context.Context, stepper Stepper, pass Pass, classes int, watcher Watcher, before func(what string)) (Result, error) {
 	result := Result{Confusion: score.New(classes)}
 	var loss, weight float64
 	for b, err := range pass(ctx) {
@@ -32,11 +42,15 @@ func Evaluate(ctx context.Context, stepper Stepper, pass Pass, classes int, befo
 		if ctx.Err() != nil {
 			return result, ctx.Err() // a compilation takes long enough to have been asked to stop
 		}
-		l, w, err := stepper.Eval(b, result.Confusion)
+		wanted := watcher != nil && watcher.Wants(b)
+		scored, err := stepper.Eval(b, result.Confusion, wanted)
 		if err != nil {
 			return result, err
 		}
-		loss, weight = loss+l, weight+w
+		if wanted {
+			watcher.See(b, scored.Masks)
+		}
+		loss, weight = loss+scored.Loss, weight+scored.Weight
 		result.Samples += b.Count
 	}
 	if ctx.Err() != nil {

@@ -20,7 +20,7 @@ var errAsked = errors.New("asked to stop")
 // between epochs, saves of their own, a second shape of batch.
 func longRun() *world {
 	w := newWorld(11)
-	w.loop.EvalEvery, w.loop.SaveEvery = 3.5, 2
+	w.loop.EvalEvery, w.loop.SaveEvery, w.loop.Previews = 3.5, 2, w
 	w.height = func(step int64) int { return 8 * int(1+step/4%2) }
 	w.right = func(step int64) int { return []int{0, 0, 0, 0, 40, 0, 0, 60, 0, 0, 0, 50}[step] }
 	return w

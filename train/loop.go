@@ -22,8 +22,9 @@ type Stepper interface {
 	CompileEval(b *datasets.Batch, before func(what string)) error
 	// Step updates the weights for the at-th time, counted from 0, at rate lr.
 	Step(b *datasets.Batch, at int64, lr float64) (StepResult, error)
-	// Eval adds a batch's counts to into; it returns the summed loss and weight.
-	Eval(b *datasets.Batch, into *score.Confusion) (loss, weight float64, err error)
+	// Eval adds a batch's counts to into; it returns the masks only if they are
+	// asked for.
+	Eval(b *datasets.Batch, into *score.Confusion, masks bool) (EvalResult, error)
 }
 
 // Batches is the stream of training batches from a place in it on
@@ -50,6 +51,15 @@ type Saver interface {
 	Save(p Progress, epoch float64) (event.Saved, error)
 }
 
+// Previewer keeps pictures of what an evaluation predicts.
+type Previewer interface {
+	Watcher
+	// Preview is called after each evaluation with what the pictures show by now. It
+	// returns what to tell of them; told is false when there is nothing. Pictures
+	// that cannot be kept are no reason to end a run, so there is no error.
+	Preview(step int64) (record event.Preview, told bool)
+}
+
 // Loop is a run from the first step to the last: pure control flow, in which
 // everything that takes time or touches the world is handed in.
 type Loop struct {
@@ -60,6 +70,7 @@ type Loop struct {
 	Schedule func(step int) float64 // the learning rate of a step, counted from 0
 	Emit     func(event.Record)
 	Scored   func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
+	Previews Previewer    // nil: no pictures are kept
 	Now      func() time.Time
 
 	Classes         []string
@@ -110,6 +121,7 @@ type session struct {
 	savedStep int64 // the step of that
 	savedAt   time.Time
 	phase     string
+	telling   time.Duration // what telling of the newest step took
 }
 
 func (s *session) run(ctx context.Context) error {
@@ -188,13 +200,15 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	s.unsaved = true
 	record := event.Step{
 		Head: event.Head{Time: end}, Step: s.Step, Epoch: s.epoch(), Loss: event.Float(result.Loss), LR: lr,
-		DataMS: milliseconds(wait), StepMS: milliseconds(end.Sub(begin)), Images: b.Count,
+		DataMS: milliseconds(wait), StepMS: milliseconds(end.Sub(begin)), ReadMS: milliseconds(result.Read), TellMS: milliseconds(s.telling),
+		Images: b.Count,
 	}
 	if !math.IsNaN(result.GradNorm) {
 		norm := event.Float(result.GradNorm)
 		record.GradNorm = &norm
 	}
 	s.Emit(record)
+	s.telling = s.Now().Sub(end)
 	if math.IsNaN(result.Loss) || math.IsInf(result.Loss, 0) {
 		s.spoilt = true
 		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.savedStep}
@@ -226,7 +240,7 @@ func (s *session) evaluationsBy(step int64) int64 {
 func (s *session) evaluate(ctx context.Context) error {
 	begin := s.Now()
 	s.enter(event.PhaseEval, "")
-	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.Val, len(s.Classes), func(what string) {
+	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.Val, len(s.Classes), s.Previews, func(what string) {
 		s.enter(event.PhaseCompile, what)
 	})
 	if err != nil {
@@ -244,6 +258,12 @@ func (s *session) evaluate(ctx context.Context) error {
 	if s.Scored != nil {
 		s.Scored(result)
 	}
+	if s.Previews != nil {
+		if record, told := s.Previews.Preview(s.Step); told {
+			record.Head, record.Step = event.Head{Time: s.Now()}, s.Step
+			s.Emit(record)
+		}
+	}
 	return s.save()
 }
 
@@ -253,9 +273,9 @@ type scorer struct {
 	session *session
 }
 
-func (s scorer) Eval(b *datasets.Batch, into *score.Confusion) (loss, weight float64, err error) {
+func (s scorer) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (EvalResult, error) {
 	s.session.enter(event.PhaseEval, "")
-	return s.Stepper.Eval(b, into)
+	return s.Stepper.Eval(b, into, masks)
 }
 
 func (s *session) saveIsDue() bool {

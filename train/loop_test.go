@@ -36,7 +36,7 @@ func golden(t *testing.T, name, got string) {
 // The whole of what a run says, as events.jsonl has it.
 func TestLoopDialogue(t *testing.T) {
 	w := newWorld(7)
-	w.loop.EvalEvery, w.loop.SaveEvery = 5, 2
+	w.loop.EvalEvery, w.loop.SaveEvery, w.loop.Previews = 5, 2, w
 	progress, err := w.loop.Run(t.Context(), Progress{})
 	require.NoError(t, err)
 	require.Equal(t, Progress{Step: 7, Cursor: 14, Evaluated: 7, BestIoU: 7. / 193, BestStep: 7}, progress)
@@ -186,8 +186,8 @@ func TestLoopErrors(t *testing.T) {
 // unlabelled scores batches in which no pixel has a label.
 type unlabelled struct{ *world }
 
-func (u unlabelled) Eval(*datasets.Batch, *score.Confusion) (loss, weight float64, err error) {
-	return 0, 0, nil
+func (u unlabelled) Eval(*datasets.Batch, *score.Confusion, bool) (EvalResult, error) {
+	return EvalResult{}, nil
 }
 
 // A diverged resumed run names the checkpoint that it came from.
@@ -199,6 +199,67 @@ func TestLoopDivergedAfterResume(t *testing.T) {
 	_, err := w.loop.Run(t.Context(), Progress{Step: 4, Cursor: 8})
 	require.ErrorContains(t, err, "diverged at step 5: the loss is -Inf; the last good checkpoint is that of step 4;")
 	require.Zero(t, w.kept)
+}
+
+// Each evaluation hands on the masks that are wanted, and the pictures are told of
+// after its numbers and before they are saved. Pictures that fail change nothing.
+func TestLoopPreviews(t *testing.T) {
+	w := newWorld(2)
+	w.loop.EvalEvery, w.loop.Previews = 1, w
+	_, err := w.loop.Run(t.Context(), Progress{})
+	require.NoError(t, err)
+	require.Equal(t, "compile training step 2x8x8, train, 1, eval, compile evaluation 4x8x8, eval, scored 1*, shown 1, save, kept 1, "+
+		"train, 2, eval, scored 2*, shown 2, save, kept 2", w.dialogue())
+	require.Len(t, w.seen, 2, "one batch of two is wanted")
+	require.Equal(t, []uint8{1, 2}, []uint8{w.seen[0][0], w.seen[1][0]})
+	for _, r := range w.said {
+		if p, ok := r.(event.Preview); ok {
+			require.Equal(t, event.Float(p.Step), event.Float(p.Images[0].Errors))
+			require.False(t, p.Time.IsZero())
+		}
+	}
+
+	w = newWorld(2)
+	w.loop.EvalEvery, w.loop.Previews = 1, w
+	w.fail = func(deed string) error { return map[string]error{"preview": errors.New("disk full")}[deed] }
+	_, err = w.loop.Run(t.Context(), Progress{})
+	require.NoError(t, err)
+	require.NotContains(t, w.dialogue(), "shown")
+	require.Contains(t, w.dialogue(), "kept 2")
+}
+
+// A step tells what reading its loss took, and what telling of the step before did;
+// of another record's telling it says nothing.
+func TestLoopTellsWhatTellingTakes(t *testing.T) {
+	w := newWorld(4)
+	w.loop.Val, w.loop.SaveEvery, w.loop.Stepper = nil, 2, reading{w}
+	tell := w.loop.Emit
+	w.loop.Emit = func(r event.Record) {
+		tell(r)
+		w.now = w.now.Add(time.Second)
+		if step, ok := r.(event.Step); ok {
+			w.now = w.now.Add(time.Duration(step.Step)*time.Millisecond - time.Second)
+		}
+	}
+	_, err := w.loop.Run(t.Context(), Progress{})
+	require.NoError(t, err)
+	var read, told []float64
+	for _, r := range w.said {
+		if step, ok := r.(event.Step); ok {
+			read, told = append(read, step.ReadMS), append(told, step.TellMS)
+			require.Equal(t, 100., step.StepMS)
+		}
+	}
+	require.Equal(t, []float64{0.25, 0.25, 0.25, 0.25}, read)
+	require.Equal(t, []float64{0, 1, 2, 3}, told)
+}
+
+type reading struct{ *world }
+
+func (r reading) Step(b *datasets.Batch, at int64, lr float64) (StepResult, error) {
+	result, err := r.world.Step(b, at, lr)
+	result.Read = 250 * time.Microsecond
+	return result, err
 }
 
 // Where gradients are clipped, a step tells their norm.

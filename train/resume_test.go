@@ -79,7 +79,7 @@ func TestResumeIsExact(t *testing.T) {
 			// after that: nothing may be missing because no step has asked for it yet.
 			b := shapesBatches(t, "32x32", 1)[0]
 			require.NoError(t, second.CompileEval(b, func(string) {}))
-			_, _, err := second.Eval(b, score.New(6))
+			_, err := second.Eval(b, score.New(6), true)
 			require.NoError(t, err)
 			require.Empty(t, kept.differ(take(t, second)))
 

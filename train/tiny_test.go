@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,7 +27,7 @@ func tinyNet() models.Config {
 // in the data set called shapes.
 func engineConfig(change ...func(*EngineConfig)) EngineConfig {
 	d := Default()
-	c := EngineConfig{Net: tinyNet(), Preprocess: d.Preprocess.Models(), Train: d.Train, Seed: 1}
+	c := EngineConfig{Net: tinyNet(), Preprocess: d.Preprocess.Models(), Train: d.Train, Seed: 1, Now: time.Now}
 	for _, f := range change {
 		f(&c)
 	}

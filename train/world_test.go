@@ -27,6 +27,7 @@ type world struct {
 	compiled map[string]bool
 	kept     Progress // the newest checkpoint
 	keptW    uint64
+	seen     [][]uint8 // the masks that were handed on
 
 	height func(step int64) int // of a step's batch; nil: 8
 	right  func(step int64) int // pixels of 100 that an evaluation after a step has right
@@ -90,7 +91,7 @@ var errNoMore = errors.New("no more")
 func (w *world) pass(batches int) Pass {
 	return func(ctx context.Context) iter.Seq2[*datasets.Batch, error] {
 		return func(yield func(*datasets.Batch, error) bool) {
-			for range batches {
+			for i := range batches {
 				err := w.do("val data", 20*time.Millisecond)
 				if err == nil {
 					err = ctx.Err()
@@ -99,7 +100,7 @@ func (w *world) pass(batches int) Pass {
 					yield(nil, err)
 					return
 				}
-				if !yield(&datasets.Batch{N: 4, H: 8, W: 8, Count: 3}, nil) {
+				if !yield(&datasets.Batch{N: 4, H: 8, W: 8, Count: 3, Next: datasets.Cursor(3 * (i + 1))}, nil) {
 					return
 				}
 			}
@@ -143,9 +144,9 @@ type lossIs float64
 
 func (l lossIs) Error() string { return fmt.Sprint(float64(l)) }
 
-func (w *world) Eval(_ *datasets.Batch, into *score.Confusion) (loss, weight float64, err error) {
+func (w *world) Eval(_ *datasets.Batch, into *score.Confusion, masks bool) (result EvalResult, err error) {
 	if err := w.do("eval", time.Second); err != nil {
-		return 0, 0, err
+		return result, err
 	}
 	step := int64(0)
 	for _, r := range w.said {
@@ -159,7 +160,28 @@ func (w *world) Eval(_ *datasets.Batch, into *score.Confusion) (loss, weight flo
 	if right := int64(w.right(step)); right >= 0 {
 		err = into.AddCounts([]int64{right, 100 - right, 100 - right, right})
 	}
-	return float64(w.weights % 77), 200, err
+	result = EvalResult{Loss: float64(w.weights % 77), Weight: 200}
+	if masks {
+		result.Masks = make([]uint8, 4*8*8)
+		result.Masks[0] = uint8(step)
+	}
+	return result, err
+}
+
+// Wants, See and Preview implement Previewer for a run that has it: of the first
+// batch of an evaluation.
+func (w *world) Wants(b *datasets.Batch) bool { return b.Next == 3 }
+
+func (w *world) See(_ *datasets.Batch, masks []uint8) {
+	w.moment("see")
+	w.seen = append(w.seen, masks)
+}
+
+func (w *world) Preview(step int64) (event.Preview, bool) {
+	if err := w.do("preview", 300*time.Millisecond); err != nil {
+		return event.Preview{}, false
+	}
+	return event.Preview{Images: []event.PreviewImage{{ID: fmt.Sprintf("first of %d masks", len(w.seen)), Errors: float64(step)}}}, true
 }
 
 func (w *world) Save(p Progress, epoch float64) (event.Saved, error) {
@@ -182,6 +204,8 @@ func (w *world) dialogue() string {
 			words = append(words, fmt.Sprint(r.Step))
 		case event.Eval:
 			words = append(words, fmt.Sprintf("scored %d", r.Step)+map[bool]string{true: "*"}[r.Best])
+		case event.Preview:
+			words = append(words, fmt.Sprintf("shown %d", r.Step))
 		case event.Saved:
 			words = append(words, fmt.Sprintf("kept %d", r.Step))
 		}

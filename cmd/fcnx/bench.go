@@ -91,7 +91,7 @@ func runBench(cmd *cobra.Command, o benchOptions) error {
 	}
 	defer backend.Close()
 	engine, err := train.NewEngine(backend.Compute, train.EngineConfig{
-		Net: config.Network(), Preprocess: config.Preprocess.Models(), Train: config.Train, Seed: 1,
+		Net: config.Network(), Preprocess: config.Preprocess.Models(), Train: config.Train, Seed: 1, Now: time.Now,
 	})
 	if err != nil {
 		return usageError(err)

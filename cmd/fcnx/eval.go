@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -89,7 +90,7 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 		warn(fmt.Sprintf("the loss counts all classes alike, and not by train.class_balance = %q as the run did", balance))
 	}
 	fmt.Fprintf(stderr, "%s on the %d samples of %s, split %s\n", network.source, pass.Samples(), spec, options.split)
-	result, err := train.Evaluate(ctx, engine, pass.Pass, len(network.classes), func(string) {})
+	result, err := train.Evaluate(ctx, engine, pass.Pass, len(network.classes), nil, func(string) {})
 	if err != nil {
 		return interrupted(ctx, badSample(err), unscored)
 	}
@@ -106,6 +107,7 @@ func (n *network) engineConfig() train.EngineConfig {
 		Preprocess: n.config.Preprocess.Models(),
 		Train:      n.config.Train,
 		Values:     n.values,
+		Now:        time.Now,
 		Resized:    n.config.Augment.Resize != "",
 	}
 }

@@ -35,6 +35,8 @@ var rooms = map[string]struct {
 	"tui/feed":            {own: []string{"train/event"}},
 	"tui/plot":            {own: []string{"tui/history", "train/event"}, foreign: true},
 	"tui/picture":         {foreign: true},
+	"monitor":             {own: []string{"train/event"}, foreign: true},
+	"predict":             {own: []string{"datasets", "train/score"}, foreign: true},
 }
 
 // Who may import whom decides what can be tested, read and replaced alone. Only

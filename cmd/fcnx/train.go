@@ -83,6 +83,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		Preprocess: plan.config.Preprocess.Models(),
 		Train:      data.weighed(plan.config.Train),
 		Seed:       plan.config.Run.Seed,
+		Now:        time.Now,
 		Values:     start.values,
 		Resized:    plan.config.Augment.Resize != "",
 	})
@@ -106,11 +107,14 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return err
 	}
 	defer sinks.close() // where the run ends early; its end closes them below
-	sinks.emit(start.record(run, time.Now()))
+	sinks.step.Store(start.progress.Step)
+	sinks.emit(start.record(run, begin, time.Now()))
 	for _, note := range start.notes {
 		sinks.note(start.progress.Step, event.LevelInfo, note)
 	}
-	notes.into(func(text string) { sinks.note(start.progress.Step, event.LevelWarning, text) })
+	notes.into(func(text string) { sinks.note(sinks.step.Load(), event.LevelWarning, text) })
+	watch := startMonitor(run, sinks, warn)
+	defer watch.stop()
 
 	// The run.
 	var last *train.Result
@@ -122,6 +126,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		Schedule:        schedule,
 		Emit:            sinks.emit,
 		Scored:          func(r train.Result) { last = &r },
+		Previews:        openPreviews(run, plan.config.Eval.Previews, warn),
 		Now:             time.Now,
 		Classes:         classNames(data.classes),
 		Steps:           data.steps,
@@ -142,6 +147,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		err = interrupted(ctx, err, "the run is complete and saved, only its overlays are not")
 	}
 	err = trainExit(err)
+	watch.stop() // nothing is said after the last record
 	sinks.emit(finished(progress, err, time.Since(begin)))
 	sinks.close()
 	if err == nil && plan.ui() != "json" {

@@ -116,17 +116,22 @@ func (s *trainStart) close() {
 	}
 }
 
-// record is the first record of this process.
-func (s *trainStart) record(run *trainRun, now time.Time) event.Started {
+// record is the first record of this process, which began at begin.
+func (s *trainStart) record(run *trainRun, begin, now time.Time) event.Started {
 	c := run.config
+	var colors []string
+	for _, class := range run.data.classes {
+		colors = append(colors, fmt.Sprintf("#%02x%02x%02x", class.Color.R, class.Color.G, class.Color.B))
+	}
 	return event.Started{
 		Head: event.Head{Time: now}, Run: filepath.Base(run.Dir), Version: version, PID: os.Getpid(),
-		Model: c.Model.Arch, Encoder: c.Model.Encoder, Params: c.Network().Parameters(), Classes: classNames(run.data.classes),
+		Model: c.Model.Arch, Encoder: c.Model.Encoder, Params: c.Network().Parameters(), Classes: classNames(run.data.classes), Colors: colors,
 		Data: c.Data.Spec, Train: run.data.trainLen, Val: run.data.val.Samples(),
 		Backend: run.backend.Kind, Plugin: run.backend.Version, Devices: run.backend.Devices,
 		Seed: c.Run.Seed, Step: s.progress.Step, Steps: run.data.steps,
 		Epochs: float64(run.data.steps) / float64(run.data.train.BatchesPerEpoch()), Batch: c.Train.Batch,
-		Resumed: s.progress.Step > 0,
+		Resumed: s.progress.Step > 0, EvalEvery: run.data.evalEvery(c.Eval), SaveEvery: int64(c.Checkpoint.EverySteps),
+		Warmup: int64(c.Train.Warmup), LoadSeconds: now.Sub(begin).Seconds(),
 	}
 }
 
