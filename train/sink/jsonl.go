@@ -5,17 +5,8 @@ import (
 	"io"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/fcnx/fcnx/train/event"
-)
-
-const (
-	// flushEvery bounds how often a step costs a system call, and what a process
-	// that is killed takes with it.
-	flushEvery = 100 * time.Millisecond
-	// pendingLimit bounds what waits in memory for a disk that is full.
-	pendingLimit = 1 << 20
 )
 
 // JSONL appends records to a file, a line of JSON each. Steps reach the file at
@@ -27,18 +18,8 @@ const (
 //
 // The file has one writer: whoever holds the run's lock.
 type JSONL struct {
-	mu      sync.Mutex
-	file    journal // nil: closed
-	size    int64   // of the file up to the end of its last whole line
-	pending []byte  // whole lines
-	flushed time.Time
-}
-
-// journal is what JSONL needs of an [os.File].
-type journal interface {
-	io.WriteCloser
-	Truncate(size int64) error
-	Sync() error
+	mu  sync.Mutex
+	out appender
 }
 
 // OpenJSONL opens the file to append to it, and makes it where there is none. A
@@ -57,7 +38,7 @@ func OpenJSONL(path string) (j *JSONL, cut int64, err error) {
 		file.Close()
 		return nil, 0, err
 	}
-	return &JSONL{file: file, size: whole}, total - whole, nil
+	return &JSONL{out: appender{file: file, size: whole}}, total - whole, nil
 }
 
 // wholeLines finds the end of the last line that has one. It reads from the end
@@ -94,57 +75,21 @@ func (j *JSONL) Handle(r event.Record) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.file == nil {
+	if j.out.file == nil {
 		return ErrClosed
 	}
 	_, isStep := r.(event.Step)
-	if isStep && len(j.pending) > pendingLimit {
-		if err := j.flush(r.At()); err != nil {
+	if isStep {
+		if err := j.out.room(r.At()); err != nil {
 			return fmt.Errorf("step dropped: %w", err)
 		}
 	}
-	j.pending = append(append(j.pending, line...), '\n')
-	// A clock that was set back must not hold records up.
-	if since := r.At().Sub(j.flushed); isStep && 0 <= since && since < flushEvery {
-		return nil
-	}
-	return j.flush(r.At())
-}
-
-// flush writes what waits. On an error the file is again what it was before, and
-// everything still waits.
-func (j *JSONL) flush(now time.Time) error {
-	if len(j.pending) == 0 {
-		return nil
-	}
-	j.flushed = now
-	n, err := j.file.Write(j.pending)
-	if err != nil {
-		if n > 0 {
-			// If this fails too, the next reader finds one bad line and says so.
-			_ = j.file.Truncate(j.size)
-		}
-		return err
-	}
-	j.size += int64(n)
-	j.pending = j.pending[:0]
-	return nil
+	return j.out.add(append(line, '\n'), r.At(), isStep)
 }
 
 // Close implements [Sink]. The records are then on the disk, not only on their way.
 func (j *JSONL) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.file == nil {
-		return nil
-	}
-	err := j.flush(j.flushed)
-	if syncErr := j.file.Sync(); err == nil {
-		err = syncErr
-	}
-	if closeErr := j.file.Close(); err == nil {
-		err = closeErr
-	}
-	j.file = nil
-	return err
+	return j.out.close()
 }

@@ -35,7 +35,7 @@ func (d *smallDisk) Close() error              { return nil }
 
 func TestJSONLOnAFullDisk(t *testing.T) {
 	disk := &smallDisk{room: 250}
-	j := &JSONL{file: disk}
+	j := &JSONL{out: appender{file: disk}}
 	head := event.Head{Time: time.Unix(0, 0).UTC()}
 
 	failed := 0
@@ -52,12 +52,12 @@ func TestJSONLOnAFullDisk(t *testing.T) {
 	// Steps are dropped before memory runs out, and the error says so.
 	var err error
 	for range pendingLimit {
-		if err = j.Handle(event.Step{Head: head, Step: 10}); err != nil && len(j.pending) > pendingLimit {
+		if err = j.Handle(event.Step{Head: head, Step: 10}); err != nil && len(j.out.pending) > pendingLimit {
 			break
 		}
 	}
 	require.ErrorContains(t, j.Handle(event.Step{Head: head, Step: 11}), "step dropped: no space left")
-	require.Less(t, len(j.pending), pendingLimit+1000)
+	require.Less(t, len(j.out.pending), pendingLimit+1000)
 
 	// Someone makes room: nothing that was not dropped is lost.
 	disk.room = 1 << 30

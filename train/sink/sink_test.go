@@ -48,6 +48,11 @@ func TestSinksKeepTheContract(t *testing.T) {
 				return string(data)
 			}}
 		},
+		"tensorboard": func(t *testing.T) sinktest.Subject {
+			s, err := sink.OpenTensorBoard(t.TempDir(), noon)
+			require.NoError(t, err)
+			return sinktest.Subject{Sink: s} // it puts out no notes
+		},
 	}
 	for name, fresh := range subjects {
 		t.Run(name, func(t *testing.T) { sinktest.Run(t, fresh) })
