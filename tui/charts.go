@@ -42,7 +42,7 @@ func (m *Model) steps(w *watched) (from, to float64) {
 	}
 	from, to = float64(first-1), float64(last)
 	if m.chart.recent {
-		from = math.Max(from, to-math.Max(recentShare*(to-from), 50))
+		from = math.Round(math.Max(from, to-math.Max(recentShare*(to-from), 50)))
 	}
 	if m.chart.zoomed() {
 		from, to = m.chart.from, m.chart.to
@@ -104,7 +104,7 @@ func (m *Model) setRange(from, to, first, last float64) {
 		m.chart.recent = false
 		return
 	}
-	m.chart.from, m.chart.to = math.Max(from, first), math.Min(to, last)
+	m.chart.from, m.chart.to = math.Round(math.Max(from, first)), math.Round(math.Min(to, last))
 }
 
 // crosshair puts it at the newest step, and moves it by a sixtieth of the chart.
@@ -154,7 +154,7 @@ func (m *Model) lossChart(width, height int) (right string, body []string) {
 func (m *Model) at(w *watched) string {
 	x := m.chart.cross
 	text := fmt.Sprintf("step %.0f", x)
-	if col := w.history.Loss().Columns(x-1, x, 1)[0]; col.N > 0 {
+	if col := w.history.Loss().Columns(int64(x)-1, int64(x), 1)[0]; col.N > 0 {
 		text += " loss " + number(col.Mean)
 		if col.Min < col.Max {
 			text += fmt.Sprintf(" (%s to %s)", number(col.Min), number(col.Max))
@@ -162,7 +162,7 @@ func (m *Model) at(w *watched) string {
 	} else if col.Bad > 0 {
 		text += " loss NaN"
 	}
-	if col := w.history.Rate().Columns(x-1, x, 1)[0]; col.N > 0 {
+	if col := w.history.Rate().Columns(int64(x)-1, int64(x), 1)[0]; col.N > 0 {
 		text += " rate " + number(col.Mean)
 	}
 	for _, e := range w.history.Evals() {
@@ -176,9 +176,9 @@ func (m *Model) at(w *watched) string {
 // curve is a series of steps as a chart of that width wants it.
 func (m *Model) curve(s *history.Series, c plot.Chart, width int, line, shade lipgloss.Style) plot.Series {
 	n := plot.Samples(width)
-	out := plot.Series{Columns: s.Columns(c.From, c.To, n), Band: true, Line: line, Shade: shade}
+	out := plot.Series{Columns: s.Columns(int64(c.From), int64(c.To), n), Band: true, Line: line, Shade: shade}
 	if weight := weights()[m.chart.smooth]; weight > 0 {
-		out.Smooth = s.Smooth(c.From, c.To, n, weight)
+		out.Smooth = s.Smooth(int64(c.From), int64(c.To), n, weight)
 	}
 	return out
 }
@@ -235,7 +235,7 @@ func (m *Model) scoreChart(width, height int) (right string, body []string) {
 func (m *Model) rateChart(width, height int) (right string, body []string) {
 	w := m.run()
 	c := m.newChart(w)
-	s := plot.Series{Columns: w.history.Rate().Columns(c.From, c.To, plot.Samples(width)), Line: m.styles.train, Shade: m.styles.trainBand}
+	s := plot.Series{Columns: w.history.Rate().Columns(int64(c.From), int64(c.To), plot.Samples(width)), Line: m.styles.train, Shade: m.styles.trainBand}
 	c.Series = []plot.Series{s}
 	return m.styles.dim.Render(number(w.history.Last().LR)), c.Render(width, height)
 }

@@ -249,11 +249,11 @@ func (m *Model) heat(v float64, cells int) string {
 		if cells >= 4 {
 			return fitRight(percent(v), cells)
 		}
-		return strings.Repeat(plot.HeatLetter(v), cells)
+		return strings.Repeat(string(plot.HeatGlyph(v)), cells)
 	}
 	text := ""
 	if cells >= 5 {
 		text = percent(v) + " "
 	}
-	return plot.HeatStyle(v, m.styles.dark).Render(fitRight(text, cells))
+	return lipgloss.NewStyle().Background(plot.Heat(v, m.styles.dark)).Foreground(plot.OnHeat(v, m.styles.dark)).Render(fitRight(text, cells))
 }

@@ -65,7 +65,7 @@ func (m *Model) commonSteps() (from, to float64) {
 		return 0, 1
 	}
 	if m.chart.recent {
-		from = to - recentShare*(to-from)
+		from = math.Round(to - recentShare*(to-from))
 	}
 	return from, to
 }

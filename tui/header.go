@@ -210,7 +210,11 @@ func (m *Model) end(w *watched, width int) string {
 	if best, ok := w.history.Best(); ok && state == history.Done {
 		text += fmt.Sprintf("   best mIoU %.3f at step %d", best.MeanIoU, best.Step)
 	}
-	return ends(" "+m.stateStyle(state).Render(text), m.styles.dim.Render("any key: back to the strip "), width)
+	hint := "any key: back to the strip "
+	if m.options.Still || visible(text)+visible(hint) > width {
+		hint = ""
+	}
+	return ends(" "+m.stateStyle(state).Render(text), m.styles.dim.Render(hint), width)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

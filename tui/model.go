@@ -41,7 +41,9 @@ type Options struct {
 	// Attached says that this dashboard started the run, and should end with it when
 	// it is asked to stop.
 	Attached bool
-	// Picture reads one of a run's picture files; dir is the run's, path is below it.
+	// Still is for one frame that nobody can press a key on.
+	Still bool
+	// Picture reads one of a run's picture files.
 	Picture PictureReader
 }
 
@@ -179,8 +181,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tickMsg:
 		m.now = m.options.Now()
-		cmd := tea.Batch(tick(), m.poll(), m.wantPicture())
 		m.draw()
+		cmd := tea.Batch(tick(), m.poll(), m.wantPicture(), m.encodeKitty())
 		return m, m.endOfStop(cmd)
 	case chunkMsg:
 		return m, m.fold(msg)
@@ -192,8 +194,11 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.asked(msg)
 	case pictureMsg:
 		m.picture.arrived(msg)
+	case kittyMsg:
+		cmd := m.transmit(msg)
 		m.view++
-		return m, m.transmit(msg)
+		m.draw()
+		return m, cmd
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tea.BackgroundColorMsg:

@@ -9,6 +9,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/score"
 	"github.com/fcnx/fcnx/tui/picture"
 )
 
@@ -184,7 +185,7 @@ func (m *Model) cells(f frame, wide, tall int) []string {
 	switch {
 	case !m.color || m.ascii:
 		if f.photograph {
-			return picture.Shades(f.picture, wide, tall)
+			return picture.Shades(f.picture, wide, tall, m.styles.dark)
 		}
 		return picture.Letters(f.picture, wide, tall, m.letter)
 	case m.picture.kitty.on:
@@ -202,8 +203,11 @@ func (m *Model) cells(f frame, wide, tall int) []string {
 // their own.
 func (m *Model) letter(c color.Color) byte {
 	r, g, b, _ := c.RGBA()
-	if mark, ok := errorMark(uint8(r>>8), uint8(g>>8), uint8(b>>8)); ok {
-		return mark
+	for i, mark := range []byte{'.', 'b', '#', ' '} {
+		er, eg, eb, _ := score.Outcome(i).Color().RGBA()
+		if er == r && eg == g && eb == b {
+			return mark
+		}
 	}
 	started, _ := m.run().history.Started()
 	for i, hex := range started.Colors {

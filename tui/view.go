@@ -30,7 +30,7 @@ func (m *Model) Screen(width, height int) []string {
 	}
 	head := m.header(width)
 	foot := []string{}
-	if height >= smallestWithFooter {
+	if m.footed(height) {
 		foot = []string{m.footer(width)}
 	}
 	room := height - len(head) - len(foot)
@@ -51,6 +51,9 @@ func (m *Model) Screen(width, height int) []string {
 	return append(append(head, body...), foot...)
 }
 
+// footed tells whether there is room, and use, for the line of keys.
+func (m *Model) footed(height int) bool { return height >= smallestWithFooter && !m.options.Still }
+
 // silent tells whether a run has not begun to speak.
 func (w *watched) silent() bool {
 	_, begun := w.history.Started()
@@ -60,7 +63,7 @@ func (w *watched) silent() bool {
 // places are the panels of the screen as it is.
 func (m *Model) places() []place {
 	foot := 0
-	if m.height >= smallestWithFooter {
+	if m.footed(m.height) {
 		foot = footerRows
 	}
 	return arrange(m.width, m.height-headerRows-foot, m.focus, m.zoomed, len(m.run().history.Previews()) > 0)
@@ -121,7 +124,7 @@ func (m *Model) drawPanel(p place) []string {
 	case logPanel:
 		right, body = m.logTail(inner, rows)
 	}
-	return m.box(title, m.styles.dim.Render(right), body, p.w, p.h, p.panel == m.focus)
+	return m.box(title, m.styles.dim.Render(right), body, p.w, p.h, p.panel == m.focus && !m.options.Still)
 }
 
 // tooSmall is the dashboard of a window that is hardly there: one line, and why.

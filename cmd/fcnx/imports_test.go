@@ -30,7 +30,7 @@ var rooms = map[string]struct {
 	"checkpoints":         {foreign: true},
 	"checkpoints/weights": {own: []string{"checkpoints"}, foreign: true},
 	"device":              {gomlx: true, foreign: true},
-	"predict":             {own: []string{"datasets"}, foreign: true},
+	"tui":                 {own: []string{"train/event", "train/score", "tui/feed", "tui/history", "tui/picture", "tui/plot"}, foreign: true},
 	"tui/history":         {own: []string{"train/event"}},
 	"tui/feed":            {own: []string{"train/event"}},
 	"tui/plot":            {own: []string{"tui/history", "train/event"}, foreign: true},

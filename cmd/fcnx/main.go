@@ -60,6 +60,8 @@ func newRootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		newTrainCommand(),
+		newWatchCommand(),
+		newStatusCommand(),
 		newEvalCommand(),
 		newPredictCommand(),
 		newWeightsCommand(),

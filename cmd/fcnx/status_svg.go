@@ -44,7 +44,10 @@ func writeSVGLine(b *strings.Builder, screen *vt.Emulator, y, width int) {
 	for x := 0; x < width; {
 		style := cellStyle(screen, x, y)
 		text, start := "", x
-		for ; x < width && cellStyle(screen, x, y).Equal(&style); x++ {
+		for ; x < width; x++ {
+			if s := cellStyle(screen, x, y); !s.Equal(&style) {
+				break
+			}
 			content := " "
 			if c := screen.CellAt(x, y); c != nil && c.Content != "" {
 				content = c.Content
@@ -58,18 +61,18 @@ func writeSVGLine(b *strings.Builder, screen *vt.Emulator, y, width int) {
 			fg, bg = color.Color(color.RGBA{22, 24, 29, 255}), color.Color(color.RGBA{216, 216, 216, 255})
 		}
 		if bg != nil {
-			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, left, top, length+0.3, cellHeight+0.3, hex(bg))
+			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, left, top, length+0.3, cellHeight+0.3, svgColor(bg))
 		}
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
 		if strings.Trim(text, "▀") == "" && fg != nil { // half a cell, which no font fills exactly
-			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, left, top, length+0.3, cellHeight/2+0.3, hex(fg))
+			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, left, top, length+0.3, cellHeight/2+0.3, svgColor(fg))
 			continue
 		}
 		attributes := ""
 		if fg != nil {
-			attributes += fmt.Sprintf(` fill="%s"`, hex(fg))
+			attributes += fmt.Sprintf(` fill="%s"`, svgColor(fg))
 		}
 		if style.Attrs&uv.AttrBold != 0 {
 			attributes += ` font-weight="bold"`
@@ -87,7 +90,7 @@ func cellStyle(screen *vt.Emulator, x, y int) uv.Style {
 	return uv.Style{}
 }
 
-func hex(c color.Color) string {
+func svgColor(c color.Color) string {
 	r, g, b, _ := c.RGBA()
 	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -44,11 +45,6 @@ leaves at once.`,
 func runTrain(cmd *cobra.Command, options trainOptions) error {
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	begin := time.Now()
-
-	// A run outlives its terminal and the reader of its output.
-	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	ctx, stop := untilSignal(cmd.Context(), stderr, "stopping in good order; once more to leave at once")
-	defer stop()
 	notes := &warnings{tell: warnTo(stderr)}
 	warn := notes.warn
 
@@ -58,6 +54,22 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return usageError(err)
 	}
 	defer plan.close()
+
+	// Who watches. A dashboard is a process of its own, and trains in another one.
+	here := terminalOf(cmd.InOrStdin(), stdout, os.Environ())
+	ui, err := plan.ui(here)
+	if err != nil {
+		return usageError(err)
+	}
+	if ui == "tui" {
+		plan.close()
+		return trainBehindDashboard(cmd, here)
+	}
+
+	// A run outlives its terminal and the reader of its output.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	ctx, stop := untilSignal(cmd.Context(), stderr, "stopping in good order; once more to leave at once")
+	defer stop()
 
 	// What is learned from.
 	data, err := openTrainData(ctx, &plan.config, warn)
@@ -102,7 +114,10 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return err
 	}
 	defer func() { _ = run.Close() }() // it gives the lock back, as the end of the process does
-	sinks, err := openSinks(run, plan.ui(), stdout, stderr, notes)
+	if err := becomeTrainer(run.Run); err != nil {
+		return err
+	}
+	sinks, err := openSinks(run, ui, stdout, stderr, notes)
 	if err != nil {
 		return err
 	}
@@ -150,7 +165,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	watch.stop() // nothing is said after the last record
 	sinks.emit(finished(progress, err, time.Since(begin)))
 	sinks.close()
-	if err == nil && plan.ui() != "json" {
+	if err == nil && ui != "json" {
 		printEnd(stdout, run, progress, last, overlays)
 	}
 	return err

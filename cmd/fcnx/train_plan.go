@@ -36,7 +36,7 @@ const latest = "latest"
 
 // notKeys are the variables in the environment that begin with FCNX_ and are no
 // keys of the configuration.
-func notKeys() []string { return []string{"FCNX_PLUGINS_DIR", "FCNX_CAMVID"} }
+func notKeys() []string { return []string{"FCNX_PLUGINS_DIR", "FCNX_CAMVID", trainerVariable} }
 
 func (o *trainOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -57,7 +57,7 @@ func (o *trainOptions) register(cmd *cobra.Command) {
 		{"devices", "device.devices", "how many devices, as `N`"},
 		{"out", "run.out", "make the run's directory below this `directory`"},
 		{"name", "run.name", "call it so; without it, by data and model, as `name`"},
-		{"ui", "run.ui", "auto, plain, json or none, as `mode`"},
+		{"ui", "run.ui", "auto, tui, plain, json or none, as `mode`"},
 	} {
 		value := new(string)
 		flags.StringVar(value, f.name, "", f.usage)
@@ -243,10 +243,18 @@ func (p *trainPlan) close() {
 	}
 }
 
-// ui is what shows the run. The dashboard is not there yet, so auto is plain.
-func (p *trainPlan) ui() string {
-	if p.config.Run.UI == "auto" {
-		return "plain"
+// ui is what shows the run. A process behind a dashboard has one already.
+func (p *trainPlan) ui(here terminal) (string, error) {
+	switch ui := p.config.Run.UI; {
+	case isTrainer():
+		return "none", nil
+	case ui == "tui" && !here.interactive():
+		return "", errors.New("--ui tui needs a terminal on standard input and output, and TERM to say which; --ui plain writes lines anywhere")
+	case ui == "auto" && here.auto():
+		return "tui", nil
+	case ui == "auto":
+		return "plain", nil
+	default:
+		return ui, nil
 	}
-	return p.config.Run.UI
 }

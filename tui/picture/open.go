@@ -23,7 +23,22 @@ const (
 // Open reads a PNG file that holds two pictures of the same size side by side, as
 // event.PreviewImage names them. Both share memory. Every error names the file.
 func Open(path string) (left, right image.Image, err error) {
-	data, err := read(path)
+	return open(path, os.Stat, os.Open)
+}
+
+// OpenBelow is [Open] for a path below dir, as records name it: no link and no ".."
+// leads out of there.
+func OpenBelow(dir, path string) (left, right image.Image, err error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer root.Close()
+	return open(path, root.Stat, root.Open)
+}
+
+func open(path string, stat func(string) (os.FileInfo, error), openFile func(string) (*os.File, error)) (left, right image.Image, err error) {
+	data, err := read(path, stat, openFile)
 	if err != nil {
 		return nil, nil, err // it names the file already
 	}
@@ -34,9 +49,9 @@ func Open(path string) (left, right image.Image, err error) {
 	return left, right, nil
 }
 
-func read(path string) ([]byte, error) {
+func read(path string, stat func(string) (os.FileInfo, error), openFile func(string) (*os.File, error)) ([]byte, error) {
 	// Asked before the file is opened: opening a pipe would wait for its writer.
-	info, err := os.Stat(path)
+	info, err := stat(path)
 	switch {
 	case err != nil:
 		return nil, err
@@ -45,7 +60,7 @@ func read(path string) ([]byte, error) {
 	case info.Size() > maxFile:
 		return nil, fmt.Errorf("%s has %d bytes; a picture of a run has at most %d", path, info.Size(), maxFile)
 	}
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
