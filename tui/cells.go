@@ -115,7 +115,7 @@ func (m *Model) box(title, right string, body []string, width, height int, focus
 	}
 	rule := room - left - ansi.StringWidth(right)
 	top := edge.Render(g.tl) + " " + name.Render(title) + " "
-	if right != "" {
+	if visible(right) > 0 {
 		top += edge.Render(strings.Repeat(g.h, max(rule-2, 0))) + " " + right + " " + edge.Render(g.tr)
 	} else {
 		top += edge.Render(strings.Repeat(g.h, max(rule, 0)) + g.tr)

@@ -137,6 +137,9 @@ func (m *Model) newChart(w *watched) plot.Chart {
 // each column with a line through it, and the validation loss as marks.
 func (m *Model) lossChart(width, height int) (right string, body []string) {
 	w := m.run()
+	if w.history.Last().Step == 0 {
+		return "", middle([]string{m.styles.dim.Render("no step yet")}, width, height)
+	}
 	c := m.newChart(w)
 	c.Log = m.chart.log
 	c.Series = []plot.Series{m.curve(w.history.Loss(), c, width, m.styles.train, m.styles.trainBand), {
@@ -234,6 +237,9 @@ func (m *Model) scoreChart(width, height int) (right string, body []string) {
 // rateChart is the learning rate as it was, halvings included.
 func (m *Model) rateChart(width, height int) (right string, body []string) {
 	w := m.run()
+	if w.history.Last().Step == 0 {
+		return "", middle([]string{m.styles.dim.Render("no step yet")}, width, height)
+	}
 	c := m.newChart(w)
 	s := plot.Series{Columns: w.history.Rate().Columns(int64(c.From), int64(c.To), plot.Samples(width)), Line: m.styles.train, Shade: m.styles.trainBand}
 	c.Series = []plot.Series{s}

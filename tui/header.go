@@ -59,7 +59,7 @@ func (m *Model) identity(w *watched, width int) string {
 		parts = append(parts,
 			s.Model+" "+s.Encoder,
 			million(s.Params)+" weights",
-			s.Data,
+			dataName(s.Data),
 			fmt.Sprintf("%d classes", len(s.Classes)),
 			backend+cores,
 			fmt.Sprintf("batch %d", s.Batch),
@@ -74,6 +74,17 @@ func (m *Model) identity(w *watched, width int) string {
 		left += "  " + m.styles.dim.Render(part)
 	}
 	return ends(left, right, width)
+}
+
+// dataName is a SPEC without the directories that lead to the data.
+func dataName(spec string) string {
+	kind, rest, _ := strings.Cut(spec, ":")
+	path, _, _ := strings.Cut(rest, "?")
+	if path == "" {
+		kind, _, _ = strings.Cut(kind, "?")
+		return printable(kind)
+	}
+	return printable(kind + ":" + path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:])
 }
 
 func (m *Model) replayText(w *watched) string {

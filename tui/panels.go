@@ -32,12 +32,14 @@ func (m *Model) stepSplit(width, height int) (title, right string, body []string
 		parts = append(parts, plot.Part{Fraction: share, Style: m.styles.split[i]})
 		legend += m.styles.split[i].Render(name) + " " + fitRight(share100(share), 5) + "  "
 	}
-	body = append(body, plot.Stack(width, parts, m.ascii), legend)
 	last := w.history.Last()
-	body = append(body, fmt.Sprintf("%s images/s   rate %s   batch %d", number(s.ImagesPerSecond), number(last.LR), started.Batch))
+	if last.Step > 0 {
+		body = append(body, plot.Stack(width, parts, m.ascii), legend)
+		body = append(body, pack(width, number(s.ImagesPerSecond)+" images/s", "rate "+number(last.LR), fmt.Sprintf("batch %d", started.Batch))...)
+	}
 	if sys, ok := w.history.System(); ok {
-		body = append(body, fmt.Sprintf("memory %s of %s   cpu %3.0f%% of %d cores   disk %s free",
-			bytes(sys.RSS), bytes(sys.Memory), sys.CPUPercent, sys.Cores, bytes(sys.Disk)))
+		body = append(body, pack(width, "memory "+bytes(sys.RSS)+" of "+bytes(sys.Memory),
+			fmt.Sprintf("cpu %3.0f%% of %s", sys.CPUPercent, plural(int64(sys.Cores), "core")), bytes(sys.Disk)+" of disk free")...)
 		for _, g := range sys.GPUs {
 			body = append(body, m.gpu(g, width))
 		}
@@ -46,6 +48,20 @@ func (m *Model) stepSplit(width, height int) (title, right string, body []string
 		body = append(body, "gradient norm "+number(float64(*last.GradNorm)))
 	}
 	return title, "", body
+}
+
+// pack writes items into as few lines as hold them whole.
+func pack(width int, items ...string) []string {
+	const gap = "   "
+	var lines []string
+	for _, item := range items {
+		if n := len(lines); n > 0 && visible(lines[n-1])+len(gap)+visible(item) <= width {
+			lines[n-1] += gap + item
+		} else {
+			lines = append(lines, item)
+		}
+	}
+	return lines
 }
 
 // share100 keeps a small share from looking like none.

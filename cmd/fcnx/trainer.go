@@ -55,6 +55,7 @@ func startTrainer(args []string, found func(dir string)) (*trainer, error) {
 		return nil, errors.Join(err, early.Close())
 	}
 	cmd := exec.Command(self, args...)
+	cmd.Args[0] = os.Args[0] // the name it was called by
 	cmd.Stdout, cmd.Stderr = early, early
 	cmd.ExtraFiles = []*os.File{writer}
 	cmd.Env = append(os.Environ(), trainerVariable+"=3")
