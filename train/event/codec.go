@@ -78,6 +78,14 @@ func Unmarshal(line []byte) (Record, error) {
 	if len(line) > MaxLine {
 		return nil, fmt.Errorf("%d bytes, where a record has at most %d", len(line), MaxLine)
 	}
+	if step, ok := decodeStep(line); ok {
+		return step, nil
+	}
+	return unmarshal(line)
+}
+
+// unmarshal is Unmarshal without the short way.
+func unmarshal(line []byte) (Record, error) {
 	var head struct {
 		Kind *Kind      `json:"kind"`
 		Time *time.Time `json:"time"`

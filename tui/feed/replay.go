@@ -89,6 +89,9 @@ func (r *Replayer) Next() (Chunk, error) {
 	chunk.Read = min(r.lines.at, r.size)
 	chunk.Ended = r.ended
 	chunk.Now = r.last
+	if r.last.IsZero() {
+		chunk.Now = r.now()
+	}
 	if played := r.position(); r.skipped && !r.ended && !r.last.IsZero() && played > r.lastAt {
 		chunk.Now = r.last.Add(played - r.lastAt)
 	}

@@ -20,7 +20,7 @@ const (
 // evals are the evaluations by step, and which of them is the best.
 type evals struct {
 	list []Eval
-	best int // meaningful when there is one with a mean IoU
+	best int // the first with the highest mean IoU; meaningful when one has any
 }
 
 func (r *Run) eval(rec event.Eval) {
@@ -43,29 +43,42 @@ func (r *Run) eval(rec event.Eval) {
 	if rec.Step > math.MinInt64 {
 		r.evals.rewind(rec.Step - 1) // the later one counts
 	}
-	r.evals.list = append(r.evals.list, e)
-	r.evals.findBest()
-	if len(r.evals.list) > maxEvals {
-		best := r.evals.best
-		r.evals.list = thin(r.evals.list, func(i int) bool { return i == best })
-		r.evals.findBest()
-	}
+	r.evals.add(e)
 	r.passes.scored(rec.Seconds)
 	r.versions.Evals++
 	r.say(rec.Time, event.LevelInfo, evalText(rec))
 }
 
+func (e *evals) add(eval Eval) {
+	e.list = append(e.list, eval)
+	e.compare(len(e.list) - 1)
+	if len(e.list) > maxEvals {
+		e.list = thin(e.list, func(i int) bool { return i == e.best })
+		e.findBest()
+	}
+}
+
+// compare makes the i-th the best if it is better than that.
+func (e *evals) compare(i int) {
+	if best := e.list[e.best].MeanIoU; math.IsNaN(best) || e.list[i].MeanIoU > best {
+		e.best = i
+	}
+}
+
 func (e *evals) rewind(after int64) {
-	e.list = slices.DeleteFunc(e.list, func(e Eval) bool { return e.Step > after })
+	n := sort.Search(len(e.list), func(i int) bool { return e.list[i].Step > after })
+	if n == len(e.list) {
+		return
+	}
+	clear(e.list[n:])
+	e.list = e.list[:n]
 	e.findBest()
 }
 
 func (e *evals) findBest() {
 	e.best = 0
-	for i, eval := range e.list {
-		if best := e.list[e.best].MeanIoU; math.IsNaN(best) || eval.MeanIoU > best {
-			e.best = i
-		}
+	for i := range e.list {
+		e.compare(i)
 	}
 }
 

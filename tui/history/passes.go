@@ -44,7 +44,7 @@ func (p *passes) enter(phase string) {
 	case event.PhaseCompile:
 	default:
 		if p.open && p.scoredSince {
-			p.evals = newest(p.evals, p.spent)
+			p.evals[len(p.evals)-1] = p.spent // with what followed the record
 		}
 		p.open = false
 	}
@@ -67,8 +67,7 @@ func (p *passes) spend(phase string, seconds float64) {
 func (p *passes) scored(seconds float64) {
 	p.evalCompiled = true
 	if p.open {
-		p.scoredSince = true
-		return
+		p.scoredSince, seconds = true, p.spent
 	}
 	p.evals = newest(p.evals, plain(seconds))
 }
