@@ -59,6 +59,13 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 	defer plan.close()
 
+	// Who may ask how it goes: an address that is taken must not cost a run.
+	served, err := openMetrics(plan.config.Run, warn)
+	if err != nil {
+		return usageError(err)
+	}
+	defer func() { _ = served.Close() }() // where the run ends before it has sinks; they close it too
+
 	// What is learned from.
 	data, err := openTrainData(ctx, &plan.config, warn)
 	if err != nil {
@@ -101,7 +108,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return err
 	}
 	defer func() { _ = run.Close() }() // it gives the lock back, as the end of the process does
-	sinks, err := openSinks(run, plan.ui(), stdout, stderr, notes)
+	sinks, err := openSinks(run, plan.ui(), stdout, stderr, notes, served)
 	if err != nil {
 		return err
 	}
@@ -109,6 +116,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	sinks.emit(start.record(run, time.Now()))
 	for _, note := range start.notes {
 		sinks.note(start.progress.Step, event.LevelInfo, note)
+	}
+	if served.url != "" {
+		sinks.note(start.progress.Step, event.LevelInfo, "metrics are at "+served.url)
 	}
 	notes.into(func(text string) { sinks.note(start.progress.Step, event.LevelWarning, text) })
 
