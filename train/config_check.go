@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -105,6 +107,19 @@ func (k *checker) run(c RunConfig) {
 	k.must(c.Seed <= math.MaxInt64, "run.seed", "%d is above %d, the largest integer of TOML", c.Seed, int64(math.MaxInt64))
 	k.must(c.Out != "", "run.out", "empty; say where runs go, \"runs\" say")
 	k.oneOf("run.ui", c.UI, screens)
+	k.address("run.metrics_addr", c.MetricsAddr)
+}
+
+// address is for host:port; an empty host means every address of the machine.
+func (k *checker) address(key, value string) {
+	if value == "" {
+		return
+	}
+	_, port, err := net.SplitHostPort(value)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	k.must(err == nil, key, "%q is not host:port; 127.0.0.1:9400 is", value)
 }
 
 func (k *checker) data(c DataConfig) {

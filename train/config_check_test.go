@@ -26,6 +26,8 @@ func TestValidConfigurations(t *testing.T) {
 		"weights":        func(c *Config) { c.Model.Classes, c.Train.ClassWeights = 3, []float64{0, 1, 2} },
 		"balance":        func(c *Config) { c.Train.ClassBalance = "median" },
 		"long warm-up":   func(c *Config) { c.Train.Warmup = 1000 },
+		"metrics":        func(c *Config) { c.Run.MetricsAddr = "[::1]:0" },
+		"metrics to all": func(c *Config) { c.Run.MetricsAddr = ":65535" },
 		"freeze":         func(c *Config) { c.Train.Freeze = []string{"conv[12]_*", "upscore?"} },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,9 +49,13 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Run.Name = "a\x00" }, `run.name: "a\x00" does not name a directory below run.out`},
 		{func(c *Config) { c.Run.Seed = math.MaxUint64 }, `run.seed: 18446744073709551615 is above 9223372036854775807, the largest integer of TOML`},
 		{func(c *Config) { c.Run.Out = "" }, `run.out: empty; say where runs go, "runs" say`},
-		{func(c *Config) { c.Run.UI = "plian" }, `run.ui: no "plian" among auto plain json none; did you mean plain?`},
+		{func(c *Config) { c.Run.UI = "plian" }, `run.ui: no "plian" among auto tui plain json none; did you mean plain?`},
 		{func(c *Config) { c.Device.Backend = "gpu" }, `device.backend: no "gpu" among auto cpu cuda go; did you mean cpu?`},
 		{func(c *Config) { c.Device.Devices = 2 }, `device.devices: 2; this version computes on 1`},
+		{func(c *Config) { c.Run.MetricsAddr = "9400" }, `run.metrics_addr: "9400" is not host:port; 127.0.0.1:9400 is`},
+		{func(c *Config) { c.Run.MetricsAddr = "::1:9400" }, `run.metrics_addr: "::1:9400" is not host:port; 127.0.0.1:9400 is`},
+		{func(c *Config) { c.Run.MetricsAddr = "localhost:" }, `run.metrics_addr: "localhost:" is not host:port; 127.0.0.1:9400 is`},
+		{func(c *Config) { c.Run.MetricsAddr = "localhost:65536" }, `run.metrics_addr: "localhost:65536" is not host:port; 127.0.0.1:9400 is`},
 		{func(c *Config) { c.Data.Spec = "" }, `data.spec: say what to learn from: --data shapes, --data folder:DIR, ...`},
 		{func(c *Config) { c.Data.Workers = -1 }, `data.workers: -1 is not between 0 and 1024`},
 		{func(c *Config) { c.Data.Cache = -1 }, `data.cache: -1 is not between 0 and 2147483647`},

@@ -26,6 +26,7 @@ var rooms = map[string]struct {
 	"train/event":         {},
 	"train/score":         {},
 	"train/sink":          {own: []string{"train/event"}},
+	"train/sink/metrics":  {own: []string{"train/event", "train/sink"}, foreign: true},
 	"train/sink/sinktest": {own: []string{"train/event", "train/sink"}},
 	"checkpoints":         {foreign: true},
 	"checkpoints/weights": {own: []string{"checkpoints"}, foreign: true},

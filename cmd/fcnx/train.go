@@ -71,6 +71,13 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	ctx, stop := untilSignal(cmd.Context(), stderr, "stopping in good order; once more to leave at once")
 	defer stop()
 
+	// Who may ask how it goes: an address that is taken must not cost a run.
+	served, err := openMetrics(plan.config.Run, warn)
+	if err != nil {
+		return usageError(err)
+	}
+	defer func() { _ = served.Close() }() // where the run ends before it has sinks; they close it too
+
 	// What is learned from.
 	data, err := openTrainData(ctx, &plan.config, warn)
 	if err != nil {
@@ -117,7 +124,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	if err := becomeTrainer(run.Run); err != nil {
 		return err
 	}
-	sinks, err := openSinks(run, ui, stdout, stderr, notes)
+	sinks, err := openSinks(run, ui, stdout, stderr, notes, served)
 	if err != nil {
 		return err
 	}
@@ -126,6 +133,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	sinks.emit(start.record(run, begin, time.Now()))
 	for _, note := range start.notes {
 		sinks.note(start.progress.Step, event.LevelInfo, note)
+	}
+	if served.url != "" {
+		sinks.note(start.progress.Step, event.LevelInfo, "metrics are at "+served.url)
 	}
 	notes.into(func(text string) { sinks.note(sinks.step.Load(), event.LevelWarning, text) })
 	watch := startMonitor(run, sinks, warn)

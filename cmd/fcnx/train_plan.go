@@ -28,7 +28,7 @@ type trainOptions struct {
 // keyFlag is a flag that is short for --set key=value.
 type keyFlag struct {
 	name, key string
-	value     *string
+	value     fmt.Stringer
 }
 
 // latest is the value of --resume without one.
@@ -58,11 +58,14 @@ func (o *trainOptions) register(cmd *cobra.Command) {
 		{"out", "run.out", "make the run's directory below this `directory`"},
 		{"name", "run.name", "call it so; without it, by data and model, as `name`"},
 		{"ui", "run.ui", "auto, tui, plain, json or none, as `mode`"},
+		{"metrics-addr", "run.metrics_addr", "serve /metrics to Prometheus at this `host:port`"},
+		{"metrics-file", "run.metrics_file", "write the same to this `file` every few seconds"},
 	} {
-		value := new(string)
-		flags.StringVar(value, f.name, "", f.usage)
-		o.keys = append(o.keys, keyFlag{f.name, f.key, value})
+		flags.String(f.name, "", f.usage)
+		o.keys = append(o.keys, keyFlag{f.name, f.key, flags.Lookup(f.name).Value})
 	}
+	flags.Bool("tensorboard", false, "write event files for TensorBoard into tb/ of the run's directory")
+	o.keys = append(o.keys, keyFlag{"tensorboard", "run.tensorboard", flags.Lookup("tensorboard").Value})
 	flags.StringVar(&o.resume, "resume", "", "go on with the run that was stopped: the one that this command would have started, or --resume=`RUN`")
 	flags.Lookup("resume").NoOptDefVal = latest
 	flags.BoolVar(&o.allowChange, "allow-change", false, "with --resume, take changed settings and data as they are now")
@@ -83,7 +86,7 @@ func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, 
 	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys()}
 	for _, f := range o.keys {
 		if cmd.Flags().Changed(f.name) {
-			sources.Sets = append(sources.Sets, f.key+"="+*f.value)
+			sources.Sets = append(sources.Sets, f.key+"="+f.value.String())
 		}
 	}
 	sources.Sets = append(sources.Sets, o.sets...)

@@ -17,7 +17,7 @@ import (
 const plainEvery = 5 * time.Second
 
 // trainSinks are those who hear what a run says: events.jsonl and log.txt in its
-// directory, and whoever sits at the terminal.
+// directory, whoever sits at the terminal, and the programs that were asked for.
 type trainSinks struct {
 	all  *sink.Multi
 	log  *os.File
@@ -27,9 +27,12 @@ type trainSinks struct {
 	step atomic.Int64 // steps done, for those who speak from elsewhere
 }
 
+// queued is how many steps may wait for a sink that is slow.
+const queued = 1024
+
 // openSinks opens them. ui is plain (lines on stderr), json (the records on stdout)
 // or none.
-func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnings) (*trainSinks, error) {
+func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnings, served *metricsSink) (*trainSinks, error) {
 	events, cut, err := sink.OpenJSONL(run.EventsPath())
 	if err != nil {
 		return nil, err
@@ -41,12 +44,19 @@ func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnin
 	if err != nil {
 		return nil, errors.Join(err, events.Close())
 	}
-	sinks := []sink.Sink{events, sink.NewPlain(log, plainEvery)}
+	sinks := []sink.Sink{events, sink.NewPlain(log, plainEvery), served}
+	if run.config.Run.TensorBoard {
+		board, err := sink.OpenTensorBoard(run.Dir, time.Now())
+		if err != nil {
+			return nil, errors.Join(err, events.Close(), log.Close())
+		}
+		sinks = append(sinks, sink.NewAsync(board, queued))
+	}
 	switch ui {
 	case "plain":
-		sinks = append(sinks, sink.NewAsync(sink.NewPlain(stderr, plainEvery), 1024))
+		sinks = append(sinks, sink.NewAsync(sink.NewPlain(stderr, plainEvery), queued))
 	case "json":
-		sinks = append(sinks, sink.NewAsync(sink.NewJSON(stdout), 1024))
+		sinks = append(sinks, sink.NewAsync(sink.NewJSON(stdout), queued))
 	}
 	return &trainSinks{all: sink.NewMulti(sinks...), log: log, tell: notes.tell}, nil
 }
