@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep,
 			"listens": listens, "scrapes": scrapes,
+			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep, "pngsize": pngSize,
 		},
 	})
 }

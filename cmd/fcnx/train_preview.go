@@ -7,7 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
+	"regexp"
 
 	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/predict"
@@ -170,6 +170,7 @@ func (p *previewer) Preview(step int64) (event.Preview, bool) {
 // every other evaluation's, so that what is left is the denser the newer it is and
 // the first one stays.
 func (p *previewer) thin() error {
+	resultName := regexp.MustCompile(`^step-(\d{12,})-\d+\.png$`)
 	entries, err := os.ReadDir(filepath.Join(p.run.Dir, previewDir))
 	if err != nil {
 		return err
@@ -177,15 +178,14 @@ func (p *previewer) thin() error {
 	var steps []string // in order, as the names are
 	files := map[string][]string{}
 	for _, e := range entries {
-		kind, rest, _ := strings.Cut(e.Name(), "-")
-		step, _, isResult := strings.Cut(rest, "-")
-		if kind != "step" || !isResult {
+		name := resultName.FindStringSubmatch(e.Name())
+		if name == nil {
 			continue
 		}
-		if files[step] == nil {
-			steps = append(steps, step)
+		if files[name[1]] == nil {
+			steps = append(steps, name[1])
 		}
-		files[step] = append(files[step], e.Name())
+		files[name[1]] = append(files[name[1]], e.Name())
 	}
 	if len(steps) <= previewLimit {
 		return nil

@@ -85,6 +85,15 @@ func noteLine(r event.Note) string {
 	return printable(r.Level) + ": " + printable(r.Text) + "\n"
 }
 
+// actionLine says who asked for what, and what came of it where that is not plain.
+func actionLine(r event.Action) string {
+	line := fmt.Sprintf("%s asked: %s", printable(r.By), printable(r.Name))
+	if r.Text != "" {
+		line += ": " + printable(r.Text)
+	}
+	return line + "\n"
+}
+
 func finishedLine(r event.Finished) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s at step %d after %s", printable(r.Reason), r.Step, seconds(r.Seconds))

@@ -45,9 +45,13 @@ func TestPlain(t *testing.T) {
 		event.Phase{Head: at(30), Name: event.PhaseEval, Step: 20, Detail: "100 images"},
 		event.Eval{Head: at(34), Step: 20, Epoch: 0.2, Samples: 100, MeanIoU: 0.41236, PixelAccuracy: 0.87, Loss: 0.6, Seconds: 1.5, Best: true},
 		event.Phase{Head: at(34), Name: event.PhaseSave, Step: 20},
+		event.Preview{Head: at(34), Step: 20, Images: []event.PreviewImage{{ID: "a", Truth: "preview/0.png"}}}, // silent, as is the next
+		event.System{Head: at(34), Step: 20, CPUPercent: 196},
 		event.Saved{Head: at(35), Step: 20, Path: "step-000000000020", Bytes: 64 << 20, Seconds: 0.21, Best: true},
 		event.Note{Head: at(35), Step: 20, Level: event.LevelWarning, Text: "17% of every batch is padding; try data.buckets = 8"},
 		event.Note{Head: at(35), Step: 20, Level: event.LevelInfo, Text: "stopping after this step (SIGINT)"},
+		event.Action{Head: at(35), Step: 20, Name: event.ActionHalveLR, By: "watch, process 4711 on host", Text: "learning rate times 0.5 from here on"},
+		event.Action{Head: at(35), Step: 20, Name: event.ActionSave, By: "http, 127.0.0.1"},
 	)
 	whole = append(whole, steps(21, 40, 35)...)
 	whole = append(whole,
@@ -71,6 +75,7 @@ func TestPlain(t *testing.T) {
 		event.Phase{Head: at(0), Name: event.PhaseLoad, Detail: "\x1b]0;title\a"},
 		event.Saved{Head: at(0), Path: "\x1b[2J"},
 		event.Note{Head: at(0), Level: "\x1b", Text: "\x1b[2J"},
+		event.Action{Head: at(0), Name: "\x1b", By: "\x1b[2J", Text: "a\nb"},
 		event.Finished{Head: at(0), Reason: "\x1b", Error: "\x1b[0m"},
 	}
 

@@ -60,7 +60,7 @@ func note(text string) event.Note {
 func everyKind(s Subject) error {
 	for _, r := range []event.Record{
 		event.Started{Head: noon}, event.Phase{Head: noon}, event.Step{Head: noon}, event.Eval{Head: noon},
-		event.Saved{Head: noon}, note("a"), event.Finished{Head: noon},
+		event.Saved{Head: noon}, note("a"), event.System{Head: noon}, event.Preview{Head: noon}, event.Action{Head: noon}, event.Finished{Head: noon},
 		event.Unknown{Head: noon, Kind: "weather", Raw: []byte(`{"kind":"weather","time":"2026-03-01T12:00:00Z"}`)},
 	} {
 		if err := s.Sink.Handle(r); err != nil {
@@ -160,8 +160,10 @@ func noChange(s Subject) error {
 	f, names := event.Float(0.5), []string{"a", "b"}
 	iou := map[string]*event.Float{"a": &f, "b": nil}
 	raw := []byte(`{"kind":"weather","time":"2026-03-01T12:00:00Z"}`)
+	gpus, images := []event.GPU{{Name: "a"}, {Name: "b"}}, []event.PreviewImage{{ID: "a"}, {ID: "b"}}
 	for _, r := range []event.Record{
 		event.Started{Head: noon, Classes: names}, event.Step{Head: noon, GradNorm: &f}, event.Eval{Head: noon, ClassIoU: iou},
+		event.System{Head: noon, GPUs: gpus}, event.Preview{Head: noon, Images: images},
 		event.Finished{Head: noon, BestIoU: &f}, event.Unknown{Head: noon, Kind: "weather", Raw: raw},
 	} {
 		if err := s.Sink.Handle(r); err != nil {
@@ -172,6 +174,7 @@ func noChange(s Subject) error {
 		return err
 	}
 	if f != 0.5 || names[0] != "a" || names[1] != "b" || len(iou) != 2 || iou["a"] != &f || iou["b"] != nil ||
+		gpus[0].Name != "a" || gpus[1].Name != "b" || images[0].ID != "a" || images[1].ID != "b" ||
 		string(raw) != `{"kind":"weather","time":"2026-03-01T12:00:00Z"}` {
 		return errors.New("a record has changed")
 	}
