@@ -29,6 +29,9 @@ type Meta struct {
 	// Evaluated is the step of the last evaluation; 0 before the first. A run that
 	// was stopped between a step and its evaluation owes that one.
 	Evaluated int64 `json:"evaluated_step"`
+	// LRScale is what the learning rate of the schedule is multiplied by, because
+	// people asked for less while the run went on. Absent, as 0, it means 1.
+	LRScale float64 `json:"lr_scale,omitempty"`
 	// Config and Dataset are digests of config.toml and of the data set's index.
 	Config  string `json:"config_sha256"`
 	Dataset string `json:"dataset_digest"`
@@ -71,6 +74,8 @@ func (m *Meta) check() error {
 		return fmt.Errorf("cursor %d is negative", m.Cursor)
 	case !finite(m.Epoch):
 		return fmt.Errorf("epoch %g is not a number", m.Epoch)
+	case !(m.LRScale >= 0 && m.LRScale <= 1):
+		return fmt.Errorf("the scale of the learning rate is %g, and not above 0 and at most 1", m.LRScale)
 	case m.Time.IsZero():
 		return errors.New("it has no time")
 	case m.Best != nil && (m.Best.Step < 0 || m.Best.Step > m.Step):

@@ -1,6 +1,7 @@
 package checkpoints
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -51,6 +52,23 @@ func TestMetaText(t *testing.T) {
 	require.Len(t, got, len(want)+64+len("\"\n}\n"))
 }
 
+// A run whose rate nobody changed says nothing of it, so that an fcnx that knows
+// nothing of it either can read the checkpoint.
+func TestMetaLRScale(t *testing.T) {
+	m := testMeta(1)
+	require.NotContains(t, string(encodedMeta(t, m)), "lr_scale")
+	for _, scale := range []float64{0.25, 1. / (1 << 20), 1} {
+		m.LRScale = scale
+		got, err := decodeMeta(encodedMeta(t, m))
+		require.NoError(t, err)
+		require.Equal(t, scale, got.LRScale)
+	}
+	for _, scale := range []float64{math.NaN(), math.Inf(1), 2, -1} {
+		m.LRScale = scale
+		require.ErrorContains(t, m.check(), "the scale of the learning rate is")
+	}
+}
+
 func TestDecodeMetaRefuses(t *testing.T) {
 	good := string(encodedMeta(t, testMeta(1)))
 	// sealed gives a changed text a right hash, so that the hash is not what stops it.
@@ -72,6 +90,8 @@ func TestDecodeMetaRefuses(t *testing.T) {
 		{"negative step", sealed(`"step": 1`, `"step": -1`), "step -1 is out of range"},
 		{"negative cursor", sealed(`"cursor": 8`, `"cursor": -8`), "cursor -8 is negative"},
 		{"evaluated too late", sealed(`"evaluated_step": 0`, `"evaluated_step": 9`), "the evaluated step 9 is not one of the steps up to 1"},
+		{"scaled up", sealed(`"evaluated_step": 0`, `"evaluated_step": 0, "lr_scale": 1.5`), "the scale of the learning rate is 1.5, and not above 0 and at most 1"},
+		{"negative scale", sealed(`"evaluated_step": 0`, `"evaluated_step": 0, "lr_scale": -0.5`), "the scale of the learning rate is -0.5"},
 		{"no time", sealed(`"2026-07-01T12:00:00Z"`, `"0001-01-01T00:00:00Z"`), "it has no time"},
 		{"hash of the variables", sealed(`abab`, `abax`), `variables.sha256 is "abax`},
 	} {

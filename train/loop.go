@@ -42,6 +42,7 @@ type Progress struct {
 	Evaluated int64           // the step of the last evaluation; 0: none yet
 	BestIoU   float64         // the highest mean IoU; meaningful when BestStep > 0
 	BestStep  int64
+	RateScale float64 // times the schedule's learning rate, as people asked for; 0: 1
 }
 
 // Saver keeps what a run needs to go on from p.
@@ -72,6 +73,10 @@ type Loop struct {
 	Scored   func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
 	Previews Previewer    // nil: no pictures are kept
 	Now      func() time.Time
+	// Asked gives the next request of a person, each once, and does not wait for one;
+	// nil: nobody asks. It is called between steps. What it still has when Run returns
+	// was asked too late.
+	Asked func() (r Request, ok bool)
 
 	Classes         []string
 	Steps           int64 // updates in the whole run
@@ -97,6 +102,7 @@ func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 	cause := context.Cause(ctx)
 	stopped := err != nil && !s.spoilt && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
 	if err != nil && !s.spoilt {
+		s.answerLast()
 		failed := s.save()
 		switch {
 		case failed == nil:
@@ -151,6 +157,9 @@ func (s *session) run(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := s.answer(ctx); err != nil {
+			return err
+		}
 		waiting = s.Now()
 	}
 	if ctx.Err() != nil {
@@ -188,7 +197,7 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	}
 	s.enter(event.PhaseTrain, "")
 	begin := s.Now()
-	lr := s.Schedule(int(s.Step))
+	lr := s.scale() * s.Schedule(int(s.Step))
 	result, err := s.Stepper.Step(b, s.Step, lr)
 	if err != nil {
 		s.spoilt = true

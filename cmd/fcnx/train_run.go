@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +59,7 @@ func (p *trainPlan) start(data *trainData, backend *device.Backend, warn func(st
 	s := &trainStart{
 		progress: train.Progress{
 			Step: c.Meta.Step, Cursor: datasets.Cursor(c.Meta.Cursor), Evaluated: c.Meta.Evaluated,
+			RateScale: c.Meta.LRScale,
 		},
 		values:     checkpointValues(c),
 		checkpoint: c,
@@ -68,7 +70,23 @@ func (p *trainPlan) start(data *trainData, backend *device.Backend, warn func(st
 	for _, change := range p.changes {
 		s.notes = append(s.notes, "changed at this point: "+change.String())
 	}
+	s.rescale(p.changes)
 	return s, nil
+}
+
+// rescale settles what is left of a learning rate that people had halved. It stays so
+// until somebody says a rate: then they mean that one.
+func (s *trainStart) rescale(changes []train.Change) {
+	scale := s.progress.RateScale
+	if scale == 0 || scale == 1 {
+		return
+	}
+	if slices.ContainsFunc(changes, func(c train.Change) bool { return c.Key == "train.lr" }) {
+		s.progress.RateScale = 0
+		s.notes = append(s.notes, fmt.Sprintf("learning rate as train.lr says from here on, no longer times %.4g as was asked for before", scale))
+		return
+	}
+	s.notes = append(s.notes, fmt.Sprintf("learning rate %.4g times the schedule's, as was asked for before", scale))
 }
 
 // fresh is the state before the first step.
@@ -203,7 +221,7 @@ type saver struct {
 // Save implements [train.Saver].
 func (s *saver) Save(p train.Progress, epoch float64) (event.Saved, error) {
 	meta := checkpoints.Meta{
-		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated,
+		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated, LRScale: p.RateScale,
 		Seed: s.run.config.Run.Seed, Config: s.run.digest, Dataset: s.run.data.digest,
 		Versions: versions(),
 		Plugin:   checkpoints.Plugin{Name: backendName(s.run.backend), SHA256: s.run.backend.SHA256},
