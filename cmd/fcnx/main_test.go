@@ -43,7 +43,6 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep,
 			"listens": listens, "scrapes": scrapes,
 			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep, "pngsize": pngSize,
 		},
