@@ -17,7 +17,7 @@ func (c Chart) drawYAxis(p *page, rows int, y scale) {
 	for row := range rows {
 		*p.at(labelWidth, row) = cell{line, axisStyle}
 	}
-	gap := 2.0
+	gap := 2
 	if rows > 12 {
 		gap = 3
 	}

@@ -58,6 +58,14 @@ type Part struct {
 	Glyph    rune // one cell wide; 0: a full block, in ASCII a sign of the part's own
 }
 
+// size is the fraction, as long as it is a number above 0 that can be summed.
+func (p Part) size() float64 {
+	if math.IsNaN(p.Fraction) {
+		return 0
+	}
+	return min(max(p.Fraction, 0), huge)
+}
+
 // Stack is a bar of exactly width cells, cut into parts from the left. Every part
 // above nothing has a cell of its own where there are enough. Fractions that sum to
 // more than 1 are shares of their sum; the rest is blank.
@@ -88,18 +96,18 @@ func Stack(width int, parts []Part, ascii bool) string {
 func share(width int, parts []Part) []int {
 	sum := 0.0
 	for _, p := range parts {
-		sum += clamp(p.Fraction)
+		sum += p.size()
 	}
 	sum = max(sum, 1)
 	sizes := make([]int, len(parts))
 	reached, used := 0.0, 0
 	for i, p := range parts {
-		reached += clamp(p.Fraction) / sum
+		reached += p.size() / sum
 		end := min(int(math.Round(reached*float64(width))), width)
 		sizes[i], used = end-used, end
 	}
 	for i, p := range parts {
-		if sizes[i] > 0 || clamp(p.Fraction) == 0 {
+		if sizes[i] > 0 || p.size() == 0 {
 			continue
 		}
 		if used < width {

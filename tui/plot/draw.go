@@ -5,25 +5,29 @@ import "math"
 // draw puts the series on the raster: all bands, then all lines, then the marks,
 // then the alarms, which nothing may hide.
 func (c Chart) draw(area *raster, from, to float64, y scale) {
-	for i, s := range c.Series {
+	for i := range c.Series {
+		s := &c.Series[i]
 		if s.Band {
 			s.drawBand(area, i, y)
 		}
 	}
-	for i, s := range c.Series {
+	for i := range c.Series {
+		s := &c.Series[i]
 		s.drawLine(area, i, y, c.point())
 		if s.Connect {
 			s.drawConnection(area, i, from, to, y)
 		}
 	}
-	for i, s := range c.Series {
+	for i := range c.Series {
+		s := &c.Series[i]
 		s.drawMarks(area, i, from, to, y, c.ASCII)
 	}
 	alarm := '×'
 	if c.ASCII {
 		alarm = 'x'
 	}
-	for _, s := range c.Series {
+	for i := range c.Series {
+		s := &c.Series[i]
 		for x := range area.width() {
 			if column, ok := s.column(x, area.width()); ok && s.Columns[column].Bad > 0 {
 				area.put(x, 0, alarm, alarmStyle)
@@ -38,12 +42,12 @@ func (c Chart) draw(area *raster, from, to float64, y scale) {
 }
 
 // column is the index of the data of a column of dots.
-func (s Series) column(x, width int) (int, bool) {
+func (s *Series) column(x, width int) (int, bool) {
 	return x * len(s.Columns) / width, len(s.Columns) > 0
 }
 
 // value is what the line shows at a column; ok is false where there is nothing.
-func (s Series) value(column int) (v float64, ok bool) {
+func (s *Series) value(column int) (v float64, ok bool) {
 	if s.Columns[column].N == 0 {
 		return 0, false
 	}
@@ -57,7 +61,7 @@ func (s Series) value(column int) (v float64, ok bool) {
 	return v, finite(v)
 }
 
-func (s Series) drawBand(area *raster, series int, y scale) {
+func (s *Series) drawBand(area *raster, series int, y scale) {
 	for x := range area.width() {
 		i, ok := s.column(x, area.width())
 		if !ok || s.Columns[i].N == 0 {
@@ -77,7 +81,7 @@ func (s Series) drawBand(area *raster, series int, y scale) {
 
 // drawLine joins each column to the one before it that has a value. A single value
 // would be a speck, so it is a point.
-func (s Series) drawLine(area *raster, series int, y scale, point rune) {
+func (s *Series) drawLine(area *raster, series int, y scale, point rune) {
 	drawn, lastX, lastY := 0, -1, 0.0
 	joined := false
 	for x := range area.width() {
@@ -104,7 +108,7 @@ func (s Series) drawLine(area *raster, series int, y scale, point rune) {
 	}
 }
 
-func (s Series) drawConnection(area *raster, series int, from, to float64, y scale) {
+func (s *Series) drawConnection(area *raster, series int, from, to float64, y scale) {
 	joined, lastX, lastY := false, 0, 0.0
 	for _, m := range s.Marks {
 		dot, visible := y.dot(m.Y)
@@ -126,7 +130,7 @@ const near = 3
 
 // drawMarks draws from the last mark backwards. On a line, marks that are too close
 // to be told apart are left out, for the line goes through them anyway.
-func (s Series) drawMarks(area *raster, series int, from, to float64, y scale, ascii bool) {
+func (s *Series) drawMarks(area *raster, series int, from, to float64, y scale, ascii bool) {
 	next := math.MaxInt
 	for i := len(s.Marks) - 1; i >= 0; i-- {
 		m := s.Marks[i]
@@ -165,11 +169,11 @@ func (c Chart) point() rune {
 // dotAt is the column of dots of an x, outside of 0..width-1 when x is outside of
 // the chart. The right edge belongs to the last column.
 func dotAt(x, from, to float64, width int) int {
-	if x == to {
-		return width - 1
+	f := int(math.Floor(min(max((x-from)/(to-from)*float64(width), -far), far)))
+	if x <= to {
+		return min(f, width-1)
 	}
-	f := (x - from) / (to - from) * float64(width)
-	return int(math.Floor(min(max(f, -1e6), 1e6)))
+	return max(f, width)
 }
 
 // asciiLines tell the lines of a chart apart where there is no colour.

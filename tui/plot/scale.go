@@ -12,6 +12,9 @@ type scale struct {
 // huge bounds what is drawn, so that a difference of two values is a number.
 const huge = 1e300
 
+// far bounds where it is drawn, in dots.
+const far = 1e9
+
 // dot is the row of a value, from 0 at the top, outside of the height where the
 // value is; ok is false where it has no place at all.
 func (s scale) dot(v float64) (y float64, ok bool) {
@@ -23,7 +26,11 @@ func (s scale) dot(v float64) (y float64, ok bool) {
 	if s.log {
 		lo, hi, v = math.Log10(lo), math.Log10(hi), math.Log10(v)
 	}
-	return (hi - v) / (hi - lo) * float64(s.height-1), true
+	y = (hi - v) / (hi - lo) * float64(s.height-1)
+	if math.IsNaN(y) { // no height between lo and hi that a float64 could hold
+		return float64(s.height) / 2, true
+	}
+	return min(max(y, -far), far), true
 }
 
 // scale fits the y axis to what is drawn, or to Lo and Hi.
@@ -51,7 +58,8 @@ func (c Chart) extent() (lo, hi float64) {
 		}
 	}
 	from, to := c.window()
-	for _, s := range c.Series {
+	for series := range c.Series {
+		s := &c.Series[series]
 		for i, column := range s.Columns {
 			if v, ok := s.value(i); ok {
 				see(v)
@@ -85,11 +93,11 @@ func widen(lo, hi float64, log bool) (float64, float64) {
 		return widenLog(lo, hi)
 	}
 	size := max(math.Abs(lo), math.Abs(hi))
-	if hi-lo < size*2e-3 || size < 1/huge {
+	if size < 1/huge {
+		return 0, 1
+	}
+	if hi-lo < size*2e-3 {
 		room := max(size*0.1, 1e-290)
-		if size < 1/huge {
-			room = 1
-		}
 		lo, hi = lo-room, hi+room
 	}
 	if lo > 0 && lo < hi/5 {

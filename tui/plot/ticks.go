@@ -12,19 +12,25 @@ type tick struct {
 	label string
 }
 
-// yTicks are round numbers on the y axis, at least gap rows apart, with labels of
-// at most labelWidth cells that differ from each other.
-func (c Chart) yTicks(s scale, gap float64) []tick {
-	if s.log {
-		return c.logTicks(s, gap)
+// yTicks are round numbers on the y axis with labels that differ, gap rows apart or
+// less where that would leave fewer than two. A label that cannot be true in
+// labelWidth cells is left out.
+func (c Chart) yTicks(s scale, gap int) []tick {
+	var ticks []tick
+	for ; gap >= 1 && len(ticks) < 2; gap-- {
+		if s.log {
+			ticks = c.logTicks(s, float64(gap))
+		} else {
+			ticks = c.linearTicks(s, float64(gap))
+		}
 	}
-	return c.linearTicks(s, gap)
+	return ticks
 }
 
 func (c Chart) linearTicks(s scale, gap float64) []tick {
-	rows := float64(s.height) / 4
+	// With gap rows of dots between them, no two land in rows that are nearer.
 	span := s.hi - s.lo
-	step := niceStep(max(span*min(gap/rows, 1), span*1e-3, 1e-300))
+	step := niceStep(max(span*min(4*gap/float64(max(s.height-1, 1)), 1), span*1e-3, 1e-300))
 	for range 20 {
 		values := multiples(step, s.lo, s.hi)
 		if labels, ok := c.labels(values, step); ok {
@@ -42,7 +48,7 @@ func (c Chart) linearTicks(s scale, gap float64) []tick {
 // logTicks takes the sparsest of a few patterns that still gives two ticks.
 func (c Chart) logTicks(s scale, gap float64) []tick {
 	first, last := math.Floor(math.Log10(s.lo)), math.Ceil(math.Log10(s.hi))
-	rowsPerDecade := float64(s.height) / 4 / max(math.Log10(s.hi/s.lo), 1e-9)
+	rowsPerDecade := float64(s.height-1) / 4 / max(math.Log10(s.hi/s.lo), 1e-9)
 	every := max(1, math.Ceil(gap/rowsPerDecade))
 	for _, pattern := range [][]float64{{1}, {1, 5}, {1, 2, 5}} {
 		var ticks []tick
@@ -91,44 +97,52 @@ func multiples(step, lo, hi float64) []float64 {
 // labels writes multiples of a step in the first notation in which all of them fit
 // and differ.
 func (c Chart) labels(values []float64, step float64) ([]string, bool) {
-	unit := ""
+	unit, times := "", 1.0
 	if c.Percent {
-		scaled := make([]float64, len(values))
-		for i, v := range values {
-			scaled[i] = 100 * v
-		}
-		values, step, unit = scaled, 100*step, "%"
+		unit, times = "%", 100
 	}
-	size := 0.0
-	for _, v := range values {
-		size = max(size, math.Abs(v))
-	}
+	step *= times
 	exponent := int(math.Floor(math.Log10(step) + 1e-9))
 	places := max(0, -exponent)
-	notations := []func(v float64) string{
-		func(v float64) string { return strconv.FormatFloat(v, 'f', places, 64) + unit },
-		func(v float64) string { // .0125
-			return strings.Replace(strconv.FormatFloat(v, 'f', places, 64), "0.", ".", 1) + unit
-		},
+	decimal := func(v float64) string { return strconv.FormatFloat(v, 'f', places, 64) }
+	short := func(v float64) string { // .0125
+		switch digits := strings.TrimPrefix(decimal(math.Abs(v)), "0"); {
+		case v == 0:
+			return "0"
+		case v < 0:
+			return "-" + digits
+		default:
+			return digits
+		}
 	}
-	thousands := func(v float64) string { return thousand(v) + unit }
-	if size >= 1e4 {
-		notations = []func(v float64) string{thousands}
+	power := func(v float64) string { // 12e-5
+		if v == 0 {
+			return "0"
+		}
+		return strconv.FormatFloat(math.Round(v/math.Pow10(exponent)), 'f', 0, 64) + "e" + strconv.Itoa(exponent)
 	}
-	notations = append(notations, func(v float64) string { // 12e-5
-		return strconv.FormatFloat(math.Round(v/math.Pow10(exponent)), 'f', 0, 64) + "e" + strconv.Itoa(exponent) + unit
-	})
+	largest := 0.0
+	if len(values) > 0 {
+		largest = max(math.Abs(values[0]), math.Abs(values[len(values)-1])) * times
+	}
+	notations := []func(float64) string{decimal, short, power}
+	switch {
+	case largest >= 1e4:
+		notations = []func(float64) string{thousand, power}
+	case largest < 1e-3:
+		notations = []func(float64) string{power}
+	}
 	for _, write := range notations {
 		labels := make([]string, len(values))
 		ok := true
 		for i, v := range values {
-			labels[i] = "0" + unit
-			if math.Abs(v) > step/2 {
-				labels[i] = write(v)
-			} else if places > 0 && write(1)[0] == '1' && strings.Contains(write(1), ".") {
-				labels[i] = write(0)
+			if v *= times; math.Abs(v) < step/2 {
+				v = 0 // not -0.0, nor 1e-17
 			}
-			ok = ok && len(labels[i]) <= labelWidth && (i == 0 || labels[i] != labels[i-1])
+			labels[i] = write(v) + unit
+			if ok = len(labels[i]) <= labelWidth && (i == 0 || labels[i] != labels[i-1]); !ok {
+				break
+			}
 		}
 		if ok {
 			return labels, true
@@ -137,21 +151,26 @@ func (c Chart) labels(values []float64, step float64) ([]string, bool) {
 	return nil, false
 }
 
-// label writes one number by itself in at most labelWidth cells.
+// label writes one number by itself; "" if it does not fit.
 func (c Chart) label(v float64) string {
 	unit := ""
 	if c.Percent {
 		v, unit = 100*v, "%"
 	}
-	text := strconv.FormatFloat(v, 'f', -1, 64)
-	if v >= 1e3 {
-		text = thousand(v)
-	}
-	if len(text)+len(unit) <= labelWidth {
-		return text + unit
-	}
 	exponent := int(math.Floor(math.Log10(v) + 1e-9))
-	return strconv.FormatFloat(math.Round(v/math.Pow10(exponent)), 'f', 0, 64) + "e" + strconv.Itoa(exponent)
+	// Not what binary fractions make of it, such as 7.000000000000001%.
+	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
+	plain := strconv.FormatFloat(v, 'f', -1, 64)
+	if v >= 1e3 {
+		plain = thousand(v)
+	}
+	power := strconv.FormatFloat(math.Round(v/math.Pow10(exponent)), 'f', 0, 64) + "e" + strconv.Itoa(exponent)
+	for _, text := range []string{plain + unit, power + unit} {
+		if len(text) <= labelWidth {
+			return text
+		}
+	}
+	return ""
 }
 
 // thousand writes 1200 as 1.2k, 3000000 as 3M: exactly, as steps are whole numbers.
