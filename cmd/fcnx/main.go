@@ -60,6 +60,7 @@ func newRootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		newTrainCommand(),
+		newStopCommand(),
 		newEvalCommand(),
 		newPredictCommand(),
 		newWeightsCommand(),

@@ -112,6 +112,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 	notes.into(func(text string) { sinks.note(start.progress.Step, event.LevelWarning, text) })
 
+	// Who may interrupt it, besides signals.
+	ctx, asked := hearRequests(ctx, run.listener, sinks, stderr)
+
 	// The run.
 	var last *train.Result
 	loop := train.Loop{
@@ -123,6 +126,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		Emit:            sinks.emit,
 		Scored:          func(r train.Result) { last = &r },
 		Now:             time.Now,
+		Asked:           asked.next,
 		Classes:         classNames(data.classes),
 		Steps:           data.steps,
 		SamplesPerEpoch: data.train.SamplesPerEpoch(),
@@ -142,6 +146,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		err = interrupted(ctx, err, "the run is complete and saved, only its overlays are not")
 	}
 	err = trainExit(err)
+	asked.close()
 	sinks.emit(finished(progress, err, time.Since(begin)))
 	sinks.close()
 	if err == nil && plan.ui() != "json" {
@@ -154,7 +159,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 func trainExit(err error) error {
 	var lost *train.DivergedError
 	var stopped *train.InterruptedError
-	var cause *signalError
+	var cause ending
 	switch {
 	case errors.As(err, &lost):
 		return withCode(exitDiverged, err)

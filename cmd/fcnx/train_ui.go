@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fcnx/fcnx/train/event"
@@ -22,7 +23,8 @@ type trainSinks struct {
 	log  *os.File
 	tell func(string) // the terminal: events cannot tell of what keeps events away
 	once sync.Once
-	lost bool // a warning about a failed sink was given
+	lost atomic.Bool  // a warning about a failed sink was given
+	step atomic.Int64 // the last one that was done, for whoever speaks from beside the loop
 }
 
 // openSinks opens them. ui is plain (lines on stderr), json (the records on stdout)
@@ -52,12 +54,17 @@ func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnin
 // emit hands a record on. A sink that fails does not end a run, but is told of,
 // once.
 func (s *trainSinks) emit(r event.Record) {
+	switch r := r.(type) {
+	case event.Started:
+		s.step.Store(r.Step)
+	case event.Step:
+		s.step.Store(r.Step)
+	}
 	s.lose(s.all.Handle(r))
 }
 
 func (s *trainSinks) lose(err error) {
-	if err != nil && !s.lost {
-		s.lost = true
+	if err != nil && s.lost.CompareAndSwap(false, true) {
 		s.tell(fmt.Sprintf("an event could not be written: %v", err))
 	}
 }

@@ -63,6 +63,8 @@ func (p *Plain) Handle(r event.Record) error {
 		text = savedLine(r)
 	case event.Note:
 		text = noteLine(r)
+	case event.Action:
+		text = actionLine(r)
 	case event.Finished:
 		// The last steps are those whose loss one looks for.
 		text = p.steps() + finishedLine(r)

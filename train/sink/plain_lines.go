@@ -85,6 +85,17 @@ func noteLine(r event.Note) string {
 	return printable(r.Level) + ": " + printable(r.Text) + "\n"
 }
 
+// actionLine is, say,
+//
+//	save asked by watch, process 4711 on host: step 120 is saved already
+func actionLine(r event.Action) string {
+	line := fmt.Sprintf("%s asked by %s", printable(r.Name), printable(r.By))
+	if r.Text != "" {
+		line += ": " + printable(r.Text)
+	}
+	return line + "\n"
+}
+
 func finishedLine(r event.Finished) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s at step %d after %s", printable(r.Reason), r.Step, seconds(r.Seconds))
