@@ -6,6 +6,7 @@
 //	  events.jsonl        what the run said, one record a line
 //	  log.txt             everything else
 //	  preview/            small pictures of validation samples
+//	  control.jsonl       what people asked of it while it went on
 //	  step-000000001200/  variables.safetensors and meta.json
 //	  LAST  BEST          names of checkpoints, for people and scripts
 //	  lock                held while a process writes the run

@@ -45,13 +45,23 @@ func deviceConfig(backend string) (train.DeviceConfig, error) {
 	return config.Device, usageError(config.ValidateNetwork())
 }
 
-// interrupted gives an error that a signal caused the signal's exit code, and says
-// what became of the work where the error would say that a context was canceled.
+// interrupted gives an error that a signal or a request to stop caused its exit code,
+// and says what became of the work where the error would say that a context was canceled.
 func interrupted(ctx context.Context, err error, work string) error {
-	if s, ok := signalOf(ctx, err); ok {
-		return &exitError{s.exit(), fmt.Errorf("%v: %s", s, work)}
+	if e, ok := endingOf(ctx, err); ok {
+		return &exitError{e.exit(), fmt.Errorf("%v: %s", e, work)}
 	}
 	return err
+}
+
+// askedBy is how a command of this process signs what it asks of a run: "stop, process
+// 4711 on host".
+func askedBy(command string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s, process %d on %s", command, os.Getpid(), host)
 }
 
 // badSample gives an error that is about a sample its exit code.

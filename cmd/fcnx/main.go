@@ -62,6 +62,7 @@ func newRootCommand() *cobra.Command {
 		newTrainCommand(),
 		newWatchCommand(),
 		newStatusCommand(),
+		newStopCommand(),
 		newEvalCommand(),
 		newPredictCommand(),
 		newWeightsCommand(),

@@ -95,7 +95,7 @@ Without --from, pip fetches a package whose sha256 fcnx knows. --from takes
 				Kind: args[0], From: from, Force: force,
 				Progress: cmd.ErrOrStderr(), Now: time.Now(),
 			})
-			if s, ok := signalOf(ctx, err); ok {
+			if s, ok := endingOf(ctx, err); ok {
 				return &quietExit{s.exit()}
 			}
 			if err != nil {

@@ -10,6 +10,13 @@ import (
 	"syscall"
 )
 
+// ending is the cause of a context that somebody ended from outside: a signal, or
+// another process that asked for it. It decides the exit code.
+type ending interface {
+	error
+	exit() int
+}
+
 // signalError is the cause of a context that a signal ended.
 type signalError struct{ signal syscall.Signal }
 
@@ -59,11 +66,11 @@ func untilSignal(parent context.Context, stderr io.Writer, message string) (cont
 	}
 }
 
-// signalOf finds the signal in what ended a command.
-func signalOf(ctx context.Context, err error) (*signalError, bool) {
-	var s *signalError
-	if errors.As(err, &s) || errors.As(context.Cause(ctx), &s) && errors.Is(err, ctx.Err()) {
-		return s, true
+// endingOf finds who ended a command.
+func endingOf(ctx context.Context, err error) (ending, bool) {
+	var e ending
+	if errors.As(err, &e) || errors.As(context.Cause(ctx), &e) && errors.Is(err, ctx.Err()) {
+		return e, true
 	}
 	return nil, false
 }

@@ -91,22 +91,22 @@ func TestRunOutlivesItsReaders(t *testing.T) {
 	}
 }
 
-func TestSignalOf(t *testing.T) {
+func TestEndingOf(t *testing.T) {
 	cause := &signalError{syscall.SIGINT}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	_, ok := signalOf(ctx, context.Canceled)
+	_, ok := endingOf(ctx, context.Canceled)
 	require.False(t, ok, "nothing was signalled yet")
 
 	cancel(cause)
 	for _, err := range []error{cause, ctx.Err(), fmt.Errorf("reading a.png: %w", ctx.Err())} {
-		s, ok := signalOf(ctx, err)
+		s, ok := endingOf(ctx, err)
 		require.True(t, ok, err)
 		require.Equal(t, cause, s)
 		require.Equal(t, exitInterrupted, exitCode(interrupted(ctx, err, "nothing was trained yet")))
 	}
 	// What fails for its own reasons after the signal keeps them.
 	disk := errors.New("the disk is full")
-	_, ok = signalOf(ctx, disk)
+	_, ok = endingOf(ctx, disk)
 	require.False(t, ok)
 	require.Equal(t, disk, interrupted(ctx, disk, "nothing was trained yet"))
 	require.NoError(t, interrupted(ctx, nil, "nothing was trained yet"))
@@ -186,13 +186,13 @@ func starts(ts *testscript.TestScript, negated bool, args []string) {
 }
 
 // stops is the command of the scripts that signals the program under way, and holds
-// it to the exit code that a shell would see:
+// it to the exit code that a shell would see. Without a signal it waits for the end:
 //
-//	stops CODE SIGNAL...
+//	stops CODE [SIGNAL...]
 func stops(ts *testscript.TestScript, negated bool, args []string) {
 	s := ts.Value(started{}).(*started)
-	if negated || len(args) < 2 || s.cmd == nil {
-		ts.Fatalf("usage: stops CODE SIGNAL..., after starts")
+	if negated || len(args) < 1 || s.cmd == nil {
+		ts.Fatalf("usage: stops CODE [SIGNAL...], after starts")
 	}
 	for _, name := range args[1:] {
 		signal := unix.SignalNum("SIG" + name)

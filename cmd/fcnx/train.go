@@ -129,7 +129,6 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return err
 	}
 	defer sinks.close() // where the run ends early; its end closes them below
-	sinks.step.Store(start.progress.Step)
 	sinks.emit(start.record(run, begin, time.Now()))
 	for _, note := range start.notes {
 		sinks.note(start.progress.Step, event.LevelInfo, note)
@@ -140,6 +139,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	notes.into(func(text string) { sinks.note(sinks.step.Load(), event.LevelWarning, text) })
 	watch := startMonitor(run, sinks, warn)
 	defer watch.stop()
+
+	// Who may interrupt it, besides signals.
+	ctx, asked := hearRequests(ctx, run.listener, sinks, stderr)
 
 	// The run.
 	var last *train.Result
@@ -153,6 +155,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		Scored:          func(r train.Result) { last = &r },
 		Previews:        openPreviews(run, plan.config.Eval.Previews, warn),
 		Now:             time.Now,
+		Asked:           asked.next,
 		Classes:         classNames(data.classes),
 		Steps:           data.steps,
 		SamplesPerEpoch: data.train.SamplesPerEpoch(),
@@ -172,6 +175,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		err = interrupted(ctx, err, "the run is complete and saved, only its overlays are not")
 	}
 	err = trainExit(err)
+	asked.close()
 	watch.stop() // nothing is said after the last record
 	sinks.emit(finished(progress, err, time.Since(begin)))
 	sinks.close()
@@ -185,7 +189,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 func trainExit(err error) error {
 	var lost *train.DivergedError
 	var stopped *train.InterruptedError
-	var cause *signalError
+	var cause ending
 	switch {
 	case errors.As(err, &lost):
 		return withCode(exitDiverged, err)

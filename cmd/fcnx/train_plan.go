@@ -14,6 +14,7 @@ import (
 
 	"github.com/fcnx/fcnx/checkpoints"
 	"github.com/fcnx/fcnx/train"
+	"github.com/fcnx/fcnx/train/control"
 )
 
 // trainOptions are the flags of `fcnx train`. Most are short for a key.
@@ -78,6 +79,9 @@ type trainPlan struct {
 	resumed *checkpoints.Run // nil: a new run
 	stored  []byte           // its config.toml
 	changes []train.Change
+	// listener hears what is asked from right before the lock was taken: whoever asks
+	// looks at the lock first.
+	listener *control.Listener
 }
 
 // plan resolves the configuration. A resumed run has the one it was started with:

@@ -17,6 +17,7 @@ import (
 	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/device"
 	"github.com/fcnx/fcnx/train"
+	"github.com/fcnx/fcnx/train/control"
 	"github.com/fcnx/fcnx/train/event"
 )
 
@@ -36,6 +37,10 @@ func (p *trainPlan) start(data *trainData, backend *device.Backend, warn func(st
 	}
 
 	// Nobody else may write while this process reads what it goes on from.
+	var err error
+	if p.listener, err = control.Listen(p.resumed.Dir); err != nil {
+		return nil, err
+	}
 	if err := p.resumed.Lock(time.Now()); err != nil {
 		return nil, err
 	}
@@ -161,7 +166,9 @@ type trainRun struct {
 	data    *trainData
 	backend *device.Backend
 	manager *checkpoints.Manager
-	changed []byte // config.toml as it will be from the next checkpoint on; nil: as it is
+	// listener hears what is asked of this process.
+	listener *control.Listener
+	changed  []byte // config.toml as it will be from the next checkpoint on; nil: as it is
 }
 
 // openRun makes the run's directory, or opens the resumed one for writing.
@@ -188,7 +195,11 @@ func (p *trainPlan) openRun(data *trainData, backend *device.Backend, warn func(
 	r.digest = hex.EncodeToString(sum[:])
 
 	if r.Run == nil {
-		if r.Run, err = checkpoints.Create(filepath.Join(p.config.Run.Out, p.config.Run.Name), text, time.Now()); err != nil {
+		dir := filepath.Join(p.config.Run.Out, p.config.Run.Name)
+		if p.listener, err = control.Listen(dir); err != nil {
+			return nil, err
+		}
+		if r.Run, err = checkpoints.Create(dir, text, time.Now()); err != nil {
 			var taken *checkpoints.TakenError
 			if errors.As(err, &taken) {
 				return nil, usageError(err)
@@ -199,6 +210,7 @@ func (p *trainPlan) openRun(data *trainData, backend *device.Backend, warn func(
 		r.changed = text
 	}
 	p.resumed = nil // from here on it is r that closes it
+	r.listener = p.listener
 	names, err := datasets.FormatClasses(data.classes)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(r.Dir, classesName), names, 0o666)

@@ -24,7 +24,7 @@ type trainSinks struct {
 	tell func(string) // the terminal: events cannot tell of what keeps events away
 	once sync.Once
 	lost atomic.Bool  // a warning about a failed sink was given
-	step atomic.Int64 // steps done, for those who speak from elsewhere
+	step atomic.Int64 // the last one that was done, for whoever speaks from beside the loop
 }
 
 // queued is how many steps may wait for a sink that is slow.
@@ -64,8 +64,11 @@ func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnin
 // emit hands a record on. A sink that fails does not end a run, but is told of,
 // once. It may be called from several goroutines.
 func (s *trainSinks) emit(r event.Record) {
-	if step, ok := r.(event.Step); ok {
-		s.step.Store(step.Step)
+	switch r := r.(type) {
+	case event.Started:
+		s.step.Store(r.Step)
+	case event.Step:
+		s.step.Store(r.Step)
 	}
 	s.lose(s.all.Handle(r))
 }

@@ -27,7 +27,7 @@ type Listener struct {
 func Listen(dir string) (*Listener, error) {
 	l := &Listener{path: Path(dir)}
 	info, err := os.Stat(l.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return l, nil
 	}
 	if err != nil {

@@ -216,14 +216,15 @@ type Action struct {
 	Step int64  `json:"step"`
 	Name string `json:"action"`
 	By   string `json:"by"` // who asked: "watch, process 4711 on host"
-	// Text says what came of it: "learning rate from here on times 0.5".
+	// Text says what came of it: "learning rate 0.5 times the schedule's from here
+	// on". Absent when that goes without saying.
 	Text string `json:"text,omitempty"`
 }
 
 // The reasons a run ends.
 const (
 	ReasonDone        = "done"
-	ReasonInterrupted = "interrupted" // a signal
+	ReasonInterrupted = "interrupted" // a signal, or a request to stop
 	ReasonDiverged    = "diverged"    // NaN or Inf in the loss
 	ReasonFailed      = "failed"
 )

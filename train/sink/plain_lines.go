@@ -85,9 +85,11 @@ func noteLine(r event.Note) string {
 	return printable(r.Level) + ": " + printable(r.Text) + "\n"
 }
 
-// actionLine says who asked for what, and what came of it where that is not plain.
+// actionLine is, say,
+//
+//	save asked by watch, process 4711 on host: step 120 is saved already
 func actionLine(r event.Action) string {
-	line := fmt.Sprintf("%s asked: %s", printable(r.By), printable(r.Name))
+	line := fmt.Sprintf("%s asked by %s", printable(r.Name), printable(r.By))
 	if r.Text != "" {
 		line += ": " + printable(r.Text)
 	}

@@ -50,8 +50,8 @@ func TestPlain(t *testing.T) {
 		event.Saved{Head: at(35), Step: 20, Path: "step-000000000020", Bytes: 64 << 20, Seconds: 0.21, Best: true},
 		event.Note{Head: at(35), Step: 20, Level: event.LevelWarning, Text: "17% of every batch is padding; try data.buckets = 8"},
 		event.Note{Head: at(35), Step: 20, Level: event.LevelInfo, Text: "stopping after this step (SIGINT)"},
-		event.Action{Head: at(35), Step: 20, Name: event.ActionHalveLR, By: "watch, process 4711 on host", Text: "learning rate times 0.5 from here on"},
-		event.Action{Head: at(35), Step: 20, Name: event.ActionSave, By: "http, 127.0.0.1"},
+		event.Action{Head: at(35), Step: 20, Name: event.ActionSave, By: "watch, process 4711 on host", Text: "step 20 is saved already"},
+		event.Action{Head: at(35), Step: 20, Name: event.ActionEvaluate, By: "watch, process 4711 on host"},
 	)
 	whole = append(whole, steps(21, 40, 35)...)
 	whole = append(whole,
@@ -74,6 +74,7 @@ func TestPlain(t *testing.T) {
 		event.Started{Head: at(0), Run: "a\x1b[31m", Model: "b\rc", Encoder: "\u202e", Data: "\a", Backend: "\u009b2J"},
 		event.Phase{Head: at(0), Name: event.PhaseLoad, Detail: "\x1b]0;title\a"},
 		event.Saved{Head: at(0), Path: "\x1b[2J"},
+		event.Action{Head: at(0), Name: "\x1b[m", By: "\x1b[2J", Text: "\r"},
 		event.Note{Head: at(0), Level: "\x1b", Text: "\x1b[2J"},
 		event.Action{Head: at(0), Name: "\x1b", By: "\x1b[2J", Text: "a\nb"},
 		event.Finished{Head: at(0), Reason: "\x1b", Error: "\x1b[0m"},

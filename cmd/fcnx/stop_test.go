@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/train/event"
+)
+
+// What `fcnx stop` reports of the process that it asked, and of no other.
+func TestStopReports(t *testing.T) {
+	since := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(seconds int) event.Head {
+		return event.Head{Time: since.Add(time.Duration(seconds) * time.Second)}
+	}
+	before := []event.Record{
+		event.Step{Head: at(-9), Step: 3}, event.Finished{Head: at(-8), Step: 3, Reason: event.ReasonInterrupted},
+	}
+	const saved = "saved       runs/a/step-000000000012\n"
+	const goOn = "go on       fcnx train --resume=runs/a\n"
+	tests := map[string]struct {
+		records []event.Record
+		last    string
+		want    string
+	}{
+		"stopped": {[]event.Record{event.Step{Head: at(1), Step: 12}, event.Finished{Head: at(2), Step: 12, Reason: event.ReasonInterrupted}},
+			"step-000000000012\n", "runs/a stopped after step 12\n" + saved + goOn},
+		"stopped before there was anything": {[]event.Record{event.Started{Head: at(1)}, event.Finished{Head: at(2), Reason: event.ReasonInterrupted}},
+			"", "runs/a stopped before the first step\nnothing was saved\n"},
+		"complete": {[]event.Record{event.Step{Head: at(1), Step: 12}, event.Finished{Head: at(2), Step: 12, Reason: event.ReasonDone}},
+			"step-000000000012\n", "runs/a is complete: all 12 steps are done\n" + saved},
+		"diverged": {[]event.Record{event.Finished{Head: at(2), Step: 13, Reason: event.ReasonDiverged, Error: "diverged at step 13: the loss is NaN"}},
+			"step-000000000012\n", "runs/a ended by itself after step 13: diverged at step 13: the loss is NaN\n" + saved + goOn},
+		"killed": {[]event.Record{event.Step{Head: at(1), Step: 12}, event.Step{Head: at(1), Step: 13}},
+			"step-000000000012\n", "runs/a ended after step 13 without a last word, as if it was killed\n" + saved + goOn},
+		"and gone on with": {[]event.Record{event.Finished{Head: at(2), Step: 12, Reason: event.ReasonInterrupted}, event.Started{Head: at(3), Step: 12}, event.Step{Head: at(4), Step: 13}},
+			"step-000000000012\n", "runs/a stopped after step 12\n" + saved + goOn},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			run := &checkpoints.Run{Dir: "runs/a"}
+			require.NoError(t, os.MkdirAll(run.Dir, 0o777))
+			// More than is read of it, so that the first line is half a record.
+			text := new(bytes.Buffer)
+			text.WriteString(strings.Repeat(strings.Repeat("x", 1<<20)+"\n", 5) + "not a record\n")
+			for _, r := range append(before, test.records...) {
+				line, err := event.Marshal(r)
+				require.NoError(t, err)
+				text.Write(append(line, '\n'))
+			}
+			text.WriteString(`{"kind":"st`)
+			require.NoError(t, os.WriteFile(run.EventsPath(), text.Bytes(), 0o666))
+			if test.last != "" {
+				require.NoError(t, os.WriteFile(filepath.Join(run.Dir, "LAST"), []byte(test.last), 0o666))
+			}
+			end, err := lastWords(run.EventsPath(), since)
+			require.NoError(t, err)
+			var out bytes.Buffer
+			printStopped(&out, run, end)
+			require.Equal(t, test.want, out.String())
+		})
+	}
+
+	end, err := lastWords(filepath.Join(t.TempDir(), "events.jsonl"), since)
+	require.NoError(t, err)
+	require.Zero(t, end, "a process that was killed before its first record")
+}
