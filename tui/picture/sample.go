@@ -20,21 +20,21 @@ func Fit(w, h, cols, rows int) (c, r int) {
 
 type rgb struct{ r, g, b uint8 }
 
-// opaque is a picture in the one form that the samplers read, over black.
-func opaque(img image.Image) *image.RGBA {
-	if p, ok := img.(*image.RGBA); ok && p.Opaque() {
+// premultiplied is a picture in the one form that averaged reads. Its colours times
+// their opacity are what is seen over black.
+func premultiplied(img image.Image) *image.RGBA {
+	if p, ok := img.(*image.RGBA); ok {
 		return p
 	}
 	b := img.Bounds()
 	p := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
-	draw.Draw(p, p.Bounds(), image.Black, image.Point{}, draw.Src)
-	draw.Draw(p, p.Bounds(), img, b.Min, draw.Over)
+	draw.Draw(p, p.Bounds(), img, b.Min, draw.Src)
 	return p
 }
 
 // averaged scales to w x h pixels; each is the mean of those that it stands for.
 func averaged(img image.Image, w, h int) []rgb {
-	p := opaque(img)
+	p := premultiplied(img)
 	b := p.Bounds()
 	out := make([]rgb, w*h)
 	for y := range h {
@@ -68,14 +68,12 @@ func middle(i, n, size int) int { return (2*i + 1) * size / (2 * n) }
 
 // nearest scales to w x h pixels by leaving pixels out: each is one of the picture's.
 func nearest(img image.Image, w, h int) []rgb {
-	p := opaque(img)
-	b := p.Bounds()
+	b := img.Bounds()
 	out := make([]rgb, w*h)
 	for y := range h {
-		row := p.Pix[middle(y, h, b.Dy())*p.Stride:]
 		for x := range w {
-			i := 4 * middle(x, w, b.Dx())
-			out[y*w+x] = rgb{row[i], row[i+1], row[i+2]}
+			r, g, blue, _ := img.At(b.Min.X+middle(x, w, b.Dx()), b.Min.Y+middle(y, h, b.Dy())).RGBA()
+			out[y*w+x] = rgb{uint8(r >> 8), uint8(g >> 8), uint8(blue >> 8)}
 		}
 	}
 	return out
