@@ -39,7 +39,7 @@ that is not running is no error.`,
 		Args: oneArgument("RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runStop(cmd, args[0], options) },
 	}
-	cmd.Flags().DurationVar(&options.timeout, "timeout", 5*time.Minute, "wait so long, as in 30s or 5m, before it is a failure: `time`")
+	cmd.Flags().DurationVar(&options.timeout, "timeout", 5*time.Minute, "it is a failure to wait longer than this `time`, as in 30s or 5m")
 	cmd.Flags().BoolVar(&options.noWait, "no-wait", false, "ask, and do not wait for the end")
 	return cmd
 }
