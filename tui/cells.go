@@ -96,6 +96,19 @@ func newGlyphs(ascii bool) glyphs {
 	return glyphs{"─", "│", "╭", "╮", "╰", "╯", "●", "▲", "▼", "─", "○", "★", "━", "╸", "─", "│", "…", "▾"}
 }
 
+// shorten leaves out what does not fit, word by word from the end; words stand two
+// cells apart.
+func (m *Model) shorten(text string, width int) string {
+	for visible(text) > width {
+		cut := strings.LastIndex(text, "  ")
+		if cut < 0 {
+			return ""
+		}
+		text = text[:cut] + "\x1b[m" // the end of whatever style it was cut out of
+	}
+	return text
+}
+
 // box draws a frame of width x height with a title at the left, a word at the
 // right, and body inside.
 func (m *Model) box(title, right string, body []string, width, height int, focused bool) []string {
@@ -110,9 +123,7 @@ func (m *Model) box(title, right string, body []string, width, height int, focus
 	room := width - 4
 	title = ansi.Truncate(title, room, g.ellipsis)
 	left := ansi.StringWidth(title)
-	if gap := room - left - 3; ansi.StringWidth(right) > gap {
-		right = ansi.Truncate(right, max(gap, 0), "")
-	}
+	right = m.shorten(right, room-left-3)
 	rule := room - left - ansi.StringWidth(right)
 	top := edge.Render(g.tl) + " " + name.Render(title) + " "
 	if visible(right) > 0 {

@@ -144,7 +144,7 @@ func (m *Model) classBars(width, height int) (right string, body []string) {
 	for _, name := range started.Classes {
 		names = max(names, visible(printable(name)))
 	}
-	names = min(names, max(width/4, 8))
+	names = min(names, max(width/3, 8))
 	const changes = 2 * 8
 	bar := max(width-names-6-changes-1, 4)
 	for _, r := range rows {

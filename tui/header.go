@@ -43,11 +43,11 @@ func (m *Model) identity(w *watched, width int) string {
 		right += m.styles.dim.Render(m.replayText(w)) + " "
 	}
 
-	parts := []string{" " + m.styles.strong.Render("fcnx"), m.styles.strong.Render(w.source.Name())}
+	parts := []string{" " + m.styles.strong.Render("fcnx"), m.styles.strong.Render(printable(w.source.Name()))}
 	if s, ok := w.history.Started(); ok {
-		backend := s.Backend
+		backend := printable(s.Backend)
 		if s.Plugin != "" {
-			backend += " (" + s.Plugin + ")"
+			backend += " (" + printable(s.Plugin) + ")"
 		}
 		cores := ""
 		if sys, ok := w.history.System(); ok && sys.Cores > 0 {
@@ -57,7 +57,7 @@ func (m *Model) identity(w *watched, width int) string {
 			cores = ", " + plural(int64(s.Devices), "device")
 		}
 		parts = append(parts,
-			s.Model+" "+s.Encoder,
+			printable(s.Model+" "+s.Encoder),
 			million(s.Params)+" weights",
 			dataName(s.Data),
 			fmt.Sprintf("%d classes", len(s.Classes)),
@@ -141,7 +141,7 @@ func (m *Model) progress(w *watched, width int) string {
 		if p.Name == now.Name && !w.history.State().Over() {
 			style = m.phaseStyle(p.Name)
 			if now.Detail != "" && p.Name == event.PhaseCompile {
-				text = "compile " + now.Detail + " " + span(w.now.Sub(now.Time))
+				text = "compile " + printable(now.Detail) + " " + span(w.now.Sub(now.Time))
 			}
 		}
 		switch p.Name {
@@ -225,7 +225,7 @@ func (m *Model) end(w *watched, width int) string {
 	if m.options.Still || visible(text)+visible(hint) > width {
 		hint = ""
 	}
-	return ends(" "+m.stateStyle(state).Render(text), m.styles.dim.Render(hint), width)
+	return ends(" "+m.stateStyle(state).Render(printable(text)), m.styles.dim.Render(hint), width)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -24,6 +24,7 @@ func (m *Model) Load() error {
 	for cmd := m.wantPicture(); cmd != nil; cmd = m.wantPicture() {
 		if msg, ok := cmd().(pictureMsg); ok {
 			m.picture.arrived(msg)
+			m.view++
 		}
 	}
 	return nil

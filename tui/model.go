@@ -41,6 +41,8 @@ type Options struct {
 	// Attached says that this dashboard started the run, and should end with it when
 	// it is asked to stop.
 	Attached bool
+	// Zone is where the clock of the log is; nil: this machine's.
+	Zone *time.Location
 	// Still is for one frame that nobody can press a key on.
 	Still bool
 	// Picture reads one of a run's picture files.
@@ -111,6 +113,9 @@ func New(o Options, sources ...Source) *Model {
 	}
 	m.chart.smooth = 2
 	m.now = o.Now()
+	if m.options.Zone == nil {
+		m.options.Zone = time.Local
+	}
 	return m
 }
 

@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"charm.land/lipgloss/v2"
 
@@ -101,7 +102,7 @@ func (m *Model) checkpoints(width, height int) (right string, body []string) {
 		if hasBest && s.Step == best.Step {
 			mark = m.styles.best.Render(m.glyphs.star) + " "
 		}
-		line := mark + fmt.Sprintf("step %-*d  %s  %s in %s", 9, s.Step, m.styles.dim.Render(s.Time.Format("15:04:05")), bytes(s.Bytes), span(seconds(s.Seconds)))
+		line := mark + fmt.Sprintf("step %-*d  %s  %s in %s", 9, s.Step, m.styles.dim.Render(s.Time.In(m.options.Zone).Format("15:04:05")), bytes(s.Bytes), span(seconds(s.Seconds)))
 		for _, e := range w.history.Evals() {
 			if e.Step == s.Step {
 				line += fmt.Sprintf("  mIoU %.3f", e.MeanIoU)
@@ -130,7 +131,7 @@ func (m *Model) logTail(width, height int) (right string, body []string) {
 		case event.LevelError:
 			style = m.styles.alarm
 		}
-		out = append(out, m.styles.dim.Render(line.Time.Format("15:04:05"))+" "+style.Render(line.Text))
+		out = append(out, m.styles.dim.Render(line.Time.In(m.options.Zone).Format("15:04:05"))+" "+style.Render(line.Text))
 	}
 	for i := len(out) - 1; i >= 0; i-- {
 		body = append(body, out[i])
@@ -145,9 +146,9 @@ func (m *Model) logTail(width, height int) (right string, body []string) {
 // commands.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
-			return ' '
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
+		return ' ' // also what turns text around, U+202E say
 	}, text)
 }

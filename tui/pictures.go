@@ -133,7 +133,7 @@ func (m *Model) pictures(width, height int) (title, right string, body []string)
 	}
 	for _, p := range []*pair{truth, result} {
 		if p.err != nil {
-			return title, right, middle(wrap(p.err.Error(), width), width, height)
+			return title, right, middle(wrap(printable(p.err.Error()), width), width, height)
 		}
 	}
 	four := []frame{

@@ -22,10 +22,15 @@ import (
 func TestScreensHaveTheirSize(t *testing.T) {
 	for state, r := range states(t) {
 		m := dashboard(t, r)
-		for _, keys := range [][]string{nil, {"?"}, {"esc", "z"}, {"5"}, {"9"}, {"q"}, {"esc", "a"}} {
+		screens := [][]string{nil}
+		if state == "training" {
+			screens = [][]string{nil, {"?"}, {"esc", "z"}, {"5"}, {"9"}, {"q"}, {"esc", "a"}}
+		}
+		for _, keys := range screens {
+			m.Screen(120, 40)
 			press(t, m, keys...)
-			for w := 1; w <= 300; w += 1 + w/9 {
-				for h := 1; h <= 100; h += 1 + h/5 {
+			for w := 1; w <= 300; w += 1 + w/4 {
+				for h := 1; h <= 100; h += 1 + h/3 {
 					lines := m.Screen(w, h)
 					require.Len(t, lines, h, "%s %v at %dx%d", state, keys, w, h)
 					for _, line := range lines {
@@ -111,7 +116,7 @@ func TestPicturePanel(t *testing.T) {
 	}}, r)
 	require.NoError(t, m.Load())
 	m.Screen(120, 40)
-	press(t, m, "5")
+	press(t, m, "5", "z")
 	got := screen(m)
 	require.Contains(t, got, "Picture 1/2")
 	require.Contains(t, got, "step 874  a  12.0% wrong, 61% of it at borders  worst pole")

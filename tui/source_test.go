@@ -104,7 +104,7 @@ func dashboard(t testing.TB, sources ...*recording) *Model {
 	for _, s := range sources {
 		all = append(all, s)
 	}
-	m := New(Options{Now: func() time.Time { return sources[0].now }, Color: true}, all...)
+	m := New(Options{Now: func() time.Time { return sources[0].now }, Color: true, Zone: time.UTC}, all...)
 	require.NoError(t, m.Load())
 	return m
 }

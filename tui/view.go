@@ -150,7 +150,7 @@ func (m *Model) waiting(width, height int) []string {
 	lines := []string{m.styles.strong.Render("waiting for the run to begin"), ""}
 	if w.err != nil {
 		lines[0] = m.styles.alarm.Render("the run cannot be read")
-		for _, part := range wrap(w.err.Error(), width-4) {
+		for _, part := range wrap(printable(w.err.Error()), width-4) {
 			lines = append(lines, part)
 		}
 		return middle(lines, width, height)
@@ -158,7 +158,7 @@ func (m *Model) waiting(width, height int) []string {
 	if w.size > 0 {
 		lines = append(lines, m.styles.dim.Render(fmt.Sprintf("reading %s of %s", bytes(w.read), bytes(w.size))))
 	}
-	for _, part := range wrap(w.source.Status(), width-4) {
+	for _, part := range wrap(printable(w.source.Status()), width-4) {
 		lines = append(lines, m.styles.dim.Render(part))
 	}
 	return middle(lines, width, height)
@@ -206,7 +206,7 @@ func (m *Model) windowTitle() string {
 		return fmt.Sprintf("fcnx: %d runs", len(m.runs))
 	}
 	if started, ok := w.history.Started(); ok && started.Steps > 0 && w.history.State() != history.Done {
-		return fmt.Sprintf("%d%% %s", 100*last.Step/started.Steps, w.source.Name())
+		return fmt.Sprintf("%d%% %s", 100*last.Step/started.Steps, printable(w.source.Name()))
 	}
-	return "fcnx " + w.source.Name()
+	return "fcnx " + printable(w.source.Name())
 }

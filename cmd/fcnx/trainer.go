@@ -125,7 +125,7 @@ func (t *trainer) said() string {
 // user leaves before.
 func trainBehindDashboard(cmd *cobra.Command, t terminal) error {
 	stderr := cmd.ErrOrStderr()
-	watched := &watchedRun{by: asker("train")}
+	watched := &watchedRun{by: askedBy("train")}
 	var err error
 	if watched.trainer, err = startTrainer(os.Args[1:], watched.found); err != nil {
 		return err

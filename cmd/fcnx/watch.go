@@ -65,7 +65,7 @@ func runWatch(cmd *cobra.Command, options watchOptions, args []string) error {
 		if replayed {
 			s, err = openReplay(dir, replayOptions)
 		} else {
-			s, err = openWatched(dir, asker("watch"))
+			s, err = openWatched(dir, askedBy("watch"))
 		}
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -163,15 +162,6 @@ func (r *replay) Speed() float64 { return r.speed }
 
 // Pause implements [tui.Player].
 func (r *replay) Pause(on bool) { r.player.Pause(on) }
-
-// asker is who asks something of a run, for its events: "watch, process 4711 on host".
-func asker(command string) string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	return fmt.Sprintf("%s, process %d on %s", command, os.Getpid(), host)
-}
 
 // lastLines is the end of a text that somebody wrote to standard error.
 func lastLines(r io.ReaderAt, size int64, n int) string {
