@@ -40,9 +40,7 @@ func (r *Run) eval(rec event.Eval) {
 			}
 		}
 	}
-	if rec.Step > math.MinInt64 {
-		r.evals.rewind(rec.Step - 1) // the later one counts
-	}
+	r.evals.forget(rec.Step) // the later one counts
 	r.evals.add(e)
 	r.passes.scored(rec.Seconds)
 	r.versions.Evals++
@@ -65,8 +63,9 @@ func (e *evals) compare(i int) {
 	}
 }
 
-func (e *evals) rewind(after int64) {
-	n := sort.Search(len(e.list), func(i int) bool { return e.list[i].Step > after })
+// forget drops those of a step and of all after it.
+func (e *evals) forget(from int64) {
+	n := sort.Search(len(e.list), func(i int) bool { return e.list[i].Step >= from })
 	if n == len(e.list) {
 		return
 	}
@@ -137,9 +136,7 @@ func (r *Run) preview(rec event.Preview) {
 		return len(i.ID)+len(i.Truth)+len(i.Result)+len(i.Worst) > maxName
 	})
 	rec.Images = slices.Clip(rec.Images[:min(len(rec.Images), maxImages)])
-	if rec.Step > math.MinInt64 {
-		r.rewindPreviews(rec.Step - 1)
-	}
+	r.forgetPreviews(rec.Step)
 	r.previews = append(r.previews, rec)
 	if len(r.previews) > maxPreviews {
 		best, ok := r.Best()
@@ -152,14 +149,17 @@ func (r *Run) preview(rec event.Preview) {
 // only reads them, until the next Add.
 func (r *Run) Previews() []event.Preview { return r.previews }
 
-func (r *Run) rewindPreviews(after int64) {
-	n := sort.Search(len(r.previews), func(i int) bool { return r.previews[i].Step > after })
+func (r *Run) forgetPreviews(from int64) {
+	n := sort.Search(len(r.previews), func(i int) bool { return r.previews[i].Step >= from })
 	clear(r.previews[n:])
 	r.previews = r.previews[:n]
 }
 
-// rewindFiles forgets the checkpoints and pictures of later steps.
-func (r *Run) rewindFiles(after int64) {
+// rewindPasses forgets the evaluations, checkpoints and pictures of later steps.
+func (r *Run) rewindPasses(after int64) {
 	r.saved = slices.DeleteFunc(r.saved, func(s event.Saved) bool { return s.Step > after })
-	r.rewindPreviews(after)
+	if after < math.MaxInt64 {
+		r.evals.forget(after + 1)
+		r.forgetPreviews(after + 1)
+	}
 }

@@ -151,7 +151,7 @@ func look(t *testing.T, r *history.Run, now time.Time) {
 		require.True(t, i == 0 || r.Evals()[i-1].Step < e.Step)
 	}
 	split := r.Split()
-	require.False(t, math.IsNaN(split.Total) || math.IsNaN(split.ImagesPerSecond))
+	require.False(t, math.IsNaN(split.Total+split.ImagesPerSecond) || math.IsInf(split.Total+split.ImagesPerSecond, 0), "%+v", split)
 	for _, s := range []*history.Series{r.Loss(), r.Rate(), r.Speed(), r.GradNorm()} {
 		first, last, ok := s.Bounds()
 		require.True(t, first <= last || !ok)

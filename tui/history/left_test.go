@@ -17,14 +17,13 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // process is a made-up run that knows how long everything takes: its records come
 // in the order in which train.Loop says them.
 type process struct {
-	started                     event.Started
-	step, data, eval, save      float64 // seconds
-	stepCompile, evalCompile    float64
-	noise                       float64 // the share by which each of them varies
-	rng                         *rand.Rand
-	now                         float64
-	records                     []event.Record
-	savedStep, evaluated, until int64
+	started                  event.Started
+	step, data, eval, save   float64 // seconds
+	stepCompile, evalCompile float64
+	noise                    float64 // the share by which each of them varies
+	rng                      *rand.Rand
+	now                      float64
+	records                  []event.Record
 }
 
 func (p *process) at() event.Head {
@@ -45,7 +44,7 @@ func (p *process) phase(name string, step int64) {
 	p.say(event.Phase{Head: p.at(), Name: name, Step: step})
 }
 
-// run is the loop, up to a step at which the process is killed.
+// run is the loop.
 func (p *process) run() []event.Record {
 	s := p.started
 	p.started.Head = p.at()
@@ -62,9 +61,6 @@ func (p *process) run() []event.Record {
 		data, took := p.take(p.data), p.take(p.step)
 		p.say(event.Step{Head: p.at(), Step: step, Epoch: float64(step) / 100, Loss: event.Float(1 / float64(step)), LR: 0.05,
 			DataMS: 1000 * data, StepMS: 1000 * took, Images: s.Batch})
-		if step == p.until {
-			return p.records
-		}
 		evaluates := s.Val > 0 && (step == s.Steps || s.EvalEvery > 0 && by(step) > by(step-1))
 		if evaluates {
 			begin := p.now

@@ -25,9 +25,10 @@ func timingOf(rec event.Step) timing {
 	return timing{data: plain(rec.DataMS), device: max(0, plain(rec.StepMS)-read), read: read, tell: plain(rec.TellMS), images: max(0, rec.Images)}
 }
 
-// plain is v where it is a time, and 0 where a file says nonsense.
+// plain is v where it is a time, and 0 where a file says nonsense, or what no clock
+// can measure and no division should meet.
 func plain(v float64) float64 {
-	if v > 0 && v < math.MaxFloat32 {
+	if 1e-9 < v && v < math.MaxFloat32 {
 		return v
 	}
 	return 0

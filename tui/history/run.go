@@ -200,8 +200,7 @@ func (r *Run) rewind(after int64, at time.Time) {
 			r.last = event.Step{}
 		}
 	}
-	r.evals.rewind(after)
-	r.rewindFiles(after)
+	r.rewindPasses(after)
 	r.versions.Steps++
 	r.versions.Evals++
 	r.versions.Log++
