@@ -136,7 +136,7 @@ func (m *Model) classBars(width, height int) (right string, body []string) {
 	w := m.run()
 	rows := m.classRows(w)
 	if len(w.history.Evals()) == 0 {
-		return "", middle([]string{m.styles.dim.Render("no evaluation yet")}, width, height)
+		return m.orderName(), middle([]string{m.styles.dim.Render("no evaluation yet")}, width, height)
 	}
 	rows, more := m.visibleRows(rows, height)
 	started, _ := w.history.Started()
@@ -210,7 +210,7 @@ func (m *Model) heatMap(width, height int) (right string, body []string) {
 	w := m.run()
 	evals := w.history.Evals()
 	if len(evals) == 0 {
-		return "", middle([]string{m.styles.dim.Render("no evaluation yet")}, width, height)
+		return m.orderName(), middle([]string{m.styles.dim.Render("no evaluation yet")}, width, height)
 	}
 	rows, more := m.visibleRows(m.classRows(w), height-1)
 	names := 0
