@@ -158,19 +158,19 @@ func (m *Model) at(w *watched) string {
 	x := m.chart.cross
 	text := fmt.Sprintf("step %.0f", x)
 	if col := w.history.Loss().Columns(int64(x)-1, int64(x), 1)[0]; col.N > 0 {
-		text += " loss " + number(col.Mean)
+		text += "  loss " + number(col.Mean)
 		if col.Min < col.Max {
 			text += fmt.Sprintf(" (%s to %s)", number(col.Min), number(col.Max))
 		}
 	} else if col.Bad > 0 {
-		text += " loss NaN"
+		text += "  loss NaN"
 	}
 	if col := w.history.Rate().Columns(int64(x)-1, int64(x), 1)[0]; col.N > 0 {
-		text += " rate " + number(col.Mean)
+		text += "  rate " + number(col.Mean)
 	}
 	for _, e := range w.history.Evals() {
 		if math.Abs(float64(e.Step)-x) < 1 {
-			text += fmt.Sprintf(" val %s mIoU %.3f", number(e.Loss), e.MeanIoU)
+			text += fmt.Sprintf("  val %s  mIoU %.3f", number(e.Loss), e.MeanIoU)
 		}
 	}
 	return m.styles.strong.Render(text)

@@ -73,7 +73,10 @@ func TestDashboard(t *testing.T) {
 	s.see("halve the learning rate")
 	s.keys("x", "y")
 	s.see("log  full")
-	s.keys("s", "w", "w", "+", "+", left, right, up, down, "-", "[", "]", "\x1b", "\t", "\x1b[Z", "o", "z", "z")
+	s.keys("s", "w", "w", "+", "+", left, right, up, down, "-", "[", "]")
+	s.see("─ step ")
+	s.escape("─ step ")
+	s.keys("\t", "\x1b[Z", "o", "z", "z")
 	for key := range 9 {
 		s.keys(strconv.Itoa(key+1), left, right, up, down)
 	}
@@ -83,7 +86,7 @@ func TestDashboard(t *testing.T) {
 	s.see("frozen")
 	s.keys(" ", "/", "d", "i", "s", "c", "\r")
 	s.see("/disc")
-	s.keys("\x1b")
+	s.escape("/disc")
 
 	s.keys("c")
 	s.see("asked for a checkpoint")

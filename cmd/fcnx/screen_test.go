@@ -29,7 +29,7 @@ type screenTest struct {
 }
 
 // patience is how long something may take to appear on the screen of a busy machine.
-const patience = 90 * time.Second
+const patience = 40 * time.Second
 
 func inTerminal(t *testing.T, width, height int, env []string, args ...string) *screenTest {
 	t.Helper()
@@ -102,6 +102,14 @@ func (s *screenTest) keys(keys ...string) {
 		_, err := s.pty.WriteString(key)
 		require.NoError(s.t, err)
 	}
+}
+
+// escape types that key, and waits for what it takes off the screen: a key that
+// follows at once would be taken for one with alt.
+func (s *screenTest) escape(from string) {
+	s.t.Helper()
+	s.keys("\x1b")
+	s.wait("for "+from+" to go", func() bool { return !strings.Contains(s.shown(), from) })
 }
 
 func (s *screenTest) resize(width, height int) {
