@@ -234,7 +234,12 @@ func (m *Model) heatMap(width, height int) (right string, body []string) {
 		body = append(body, line)
 	}
 	first, last := evals[0], evals[len(evals)-1]
-	foot := ends(fmt.Sprintf("step %d", first.Step), fmt.Sprint(last.Step), shown*cell)
+	foot := fitRight(fmt.Sprintf("step %d", last.Step), shown*cell)
+	if from := fmt.Sprintf("step %d", first.Step); visible(from)+visible(foot) < 2*shown*cell && shown*cell > 2*visible(from) {
+		foot = ends(from, fmt.Sprint(last.Step), shown*cell)
+	} else if shown*cell < visible(foot) {
+		foot = fit(fmt.Sprintf("step %d", last.Step), width-names-1)
+	}
 	body = append(block(body, width, height-1), strings.Repeat(" ", names+1)+m.styles.faint.Render(foot))
 	return m.orderName() + more, body
 }

@@ -27,53 +27,64 @@ func (m *Model) header(width int) []string {
 
 // identity says who the run is at the left, and how it is at the right.
 func (m *Model) identity(w *watched, width int) string {
-	state := w.history.State()
-	word := string(state)
-	if state == history.Waiting {
-		word = "starting"
-	}
-	right := m.stateStyle(state).Render(m.glyphs.dot+" "+word) + " "
-	if _, begun := w.history.Started(); begun {
-		right += " " + clock(w.history.Elapsed(w.now)) + " "
-		if left, ok := w.history.Left(w.now); ok && !state.Over() {
-			right += " " + m.styles.dim.Render("left ") + leftText(left) + " "
+	name := " " + m.styles.strong.Render("fcnx") + "  " + m.styles.strong.Render(printable(w.source.Name()))
+	// What does not fit is left out whole, the last first; state and name stay.
+	right := ""
+	for _, part := range m.condition(w) {
+		if right != "" && visible(name)+visible(right)+visible(part)+2 > width {
+			break
 		}
+		right += part + " "
 	}
-	if w.source.Replayed() {
-		right += m.styles.dim.Render(m.replayText(w)) + " "
-	}
-
-	parts := []string{" " + m.styles.strong.Render("fcnx"), m.styles.strong.Render(printable(w.source.Name()))}
-	if s, ok := w.history.Started(); ok {
-		backend := printable(s.Backend)
-		if s.Plugin != "" {
-			backend += " (" + printable(s.Plugin) + ")"
-		}
-		cores := ""
-		if sys, ok := w.history.System(); ok && sys.Cores > 0 {
-			cores = ", " + plural(int64(sys.Cores), "core")
-		}
-		if s.Devices > 1 {
-			cores = ", " + plural(int64(s.Devices), "device")
-		}
-		parts = append(parts,
-			printable(s.Model+" "+s.Encoder),
-			million(s.Params)+" weights",
-			dataName(s.Data),
-			fmt.Sprintf("%d classes", len(s.Classes)),
-			backend+cores,
-			fmt.Sprintf("batch %d", s.Batch),
-		)
-	}
-	// What does not fit is left out whole, the last first; the name always stays.
-	left := strings.Join(parts[:2], "  ")
-	for _, part := range parts[2:] {
+	left := name
+	for _, part := range m.description(w) {
 		if visible(left)+2+visible(part)+visible(right) >= width {
 			break
 		}
 		left += "  " + m.styles.dim.Render(part)
 	}
 	return ends(left, right, width)
+}
+
+// condition is how the run is: state, time, time left.
+func (m *Model) condition(w *watched) []string {
+	state := w.history.State()
+	word := string(state)
+	if state == history.Waiting {
+		word = "starting"
+	}
+	parts := []string{" " + m.stateStyle(state).Render(m.glyphs.dot+" "+word)}
+	if w.source.Replayed() {
+		parts = append(parts, m.styles.dim.Render(m.replayText(w)))
+	}
+	if _, begun := w.history.Started(); begun {
+		parts = append(parts, " "+clock(w.history.Elapsed(w.now)))
+		if left, ok := w.history.Left(w.now); ok && !state.Over() {
+			parts = append(parts, " "+m.styles.dim.Render("left ")+leftText(left))
+		}
+	}
+	return parts
+}
+
+// description is what the run is: network, data, what computes.
+func (m *Model) description(w *watched) []string {
+	s, ok := w.history.Started()
+	if !ok {
+		return nil
+	}
+	backend := printable(s.Backend)
+	if s.Plugin != "" {
+		backend += " (" + printable(s.Plugin) + ")"
+	}
+	if s.Devices > 1 {
+		backend += ", " + plural(int64(s.Devices), "device")
+	} else if sys, ok := w.history.System(); ok && sys.Cores > 0 {
+		backend += ", " + plural(int64(sys.Cores), "core")
+	}
+	return []string{
+		printable(s.Model + " " + s.Encoder), million(s.Params) + " weights", dataName(s.Data),
+		fmt.Sprintf("%d classes", len(s.Classes)), backend, fmt.Sprintf("batch %d", s.Batch),
+	}
 }
 
 // dataName is a SPEC without the directories that lead to the data.

@@ -63,6 +63,7 @@ func writeSVGLine(b *strings.Builder, screen *vt.Emulator, y, width int) {
 		if bg != nil {
 			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, left, top, length+0.3, cellHeight+0.3, svgColor(bg))
 		}
+		text = writeSVGLines(b, text, left, top, fg)
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
@@ -81,6 +82,56 @@ func writeSVGLine(b *strings.Builder, screen *vt.Emulator, y, width int) {
 			left, top+cellHeight*0.75, length, attributes, html.EscapeString(strings.ReplaceAll(text, " ", "\u00a0")))
 	}
 	b.WriteByte('\n')
+}
+
+// The sides of a cell that a line character reaches from its middle.
+const (
+	toLeft = 1 << iota
+	toRight
+	toTop
+	toBottom
+	thick
+)
+
+// writeSVGLines draws the line characters of a text as lines, which no font joins
+// without gaps, and returns the text without them.
+func writeSVGLines(b *strings.Builder, text string, left, top float64, fg color.Color) string {
+	sides := map[rune]int{
+		'─': toLeft | toRight, '│': toTop | toBottom, '╭': toRight | toBottom, '╮': toLeft | toBottom, '╰': toRight | toTop,
+		'╯': toLeft | toTop, '┤': toLeft | toTop | toBottom, '└': toRight | toTop, '━': toLeft | toRight | thick, '╸': toLeft | thick,
+	}
+	if fg == nil {
+		fg = color.RGBA{216, 216, 216, 255}
+	}
+	ends := []struct {
+		side int
+		x, y float64
+	}{{toLeft, -cellWidth / 2, 0}, {toRight, cellWidth / 2, 0}, {toTop, 0, -cellHeight / 2}, {toBottom, 0, cellHeight / 2}}
+	var thin, heavy string
+	rest := []rune(text)
+	for i, r := range rest {
+		to, ok := sides[r]
+		if !ok {
+			continue
+		}
+		rest[i] = ' '
+		x, y := left+(float64(i)+0.5)*cellWidth, top+cellHeight/2
+		path := &thin
+		if to&thick != 0 {
+			path = &heavy
+		}
+		for _, end := range ends {
+			if to&end.side != 0 {
+				*path += fmt.Sprintf("M%.1f %.1fl%.1f %.1f", x, y, end.x, end.y)
+			}
+		}
+	}
+	for width, path := range []string{1: thin, 3: heavy} {
+		if path != "" {
+			fmt.Fprintf(b, `<path d="%s" stroke="%s" stroke-width="%d"/>`, path, svgColor(fg), width)
+		}
+	}
+	return string(rest)
 }
 
 func cellStyle(screen *vt.Emulator, x, y int) uv.Style {
