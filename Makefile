@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The packages that have tests, each with all that its tests are built from.
 TESTED := $(GO) list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | sed -n 's/^\([^ ]*\)\.test /\1 /p'
 
-.PHONY: help build plugin train test lint fuzz bench golden
+.PHONY: help build plugin train test lint fuzz bench golden screens
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -50,3 +50,6 @@ bench: ## time fcnx against PyTorch, which goes to .venv; the machine should be 
 golden: plugin ## write golden files anew; look at git diff before you keep them
 	bench/parity/run.sh
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
+
+screens: train ## draw the pictures of the README anew
+	docs/screens.sh

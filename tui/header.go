@@ -54,7 +54,7 @@ func (m *Model) condition(w *watched) []string {
 		word = "starting"
 	}
 	parts := []string{" " + m.stateStyle(state).Render(m.glyphs.dot+" "+word)}
-	if w.source.Replayed() {
+	if w.source.Replayed() && !m.options.Still {
 		parts = append(parts, m.styles.dim.Render(m.replayText(w)))
 	}
 	if _, begun := w.history.Started(); begun {

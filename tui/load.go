@@ -1,6 +1,9 @@
 package tui
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Load reads all that the runs have said so far, and the pictures that the screen
 // would show: for one frame without a program around it.
@@ -28,4 +31,15 @@ func (m *Model) Load() error {
 		}
 	}
 	return nil
+}
+
+// Focus fills the screen with one panel, by its number or the beginning of its title.
+func (m *Model) Focus(name string) error {
+	for p := panel(1); p <= panel(panels); p++ {
+		if name == fmt.Sprint(int(p)) || name != "" && strings.HasPrefix(strings.ToLower(p.title()), strings.ToLower(name)) {
+			m.focus, m.zoomed = p, true
+			return nil
+		}
+	}
+	return fmt.Errorf("no panel %q among %s", name, panelList())
 }

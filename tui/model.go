@@ -236,8 +236,12 @@ func (m *Model) fold(msg chunkMsg) tea.Cmd {
 	if c.Reset {
 		w.history = history.New()
 	}
+	wasOver := w.history.State().Over()
 	for _, r := range c.Records {
 		w.history.Add(r)
+	}
+	if w.history.State().Over() && !wasOver {
+		m.summary = true // however many keys were pressed before
 	}
 	w.now, w.read, w.size, w.ended = c.Now, c.Read, c.Size, c.Ended
 	w.bad += c.Bad

@@ -19,6 +19,7 @@ import (
 type statusOptions struct {
 	json, unicode bool
 	at, size, svg string
+	panel         string
 }
 
 func newStatusCommand() *cobra.Command {
@@ -38,6 +39,7 @@ diverged, failed, or lost (its process ended without a word).`,
 	flags := cmd.Flags()
 	flags.BoolVar(&options.json, "json", false, "print numbers as JSON, one object a run and line")
 	flags.StringVar(&options.size, "size", "24x80", "rows and columns of the frame, as `HxW`")
+	flags.StringVar(&options.panel, "panel", "", "show only this panel, by `name` or number: loss, picture, ...")
 	flags.StringVar(&options.at, "at", "", "as it was at this `place`: 60%, a step (1200), or a time (10m)")
 	flags.BoolVar(&options.unicode, "unicode", false, "draw with lines and dots instead of ASCII")
 	flags.StringVar(&options.svg, "svg", "", "write the frame in colour to this SVG `file` instead")
@@ -76,6 +78,11 @@ func runStatus(cmd *cobra.Command, options statusOptions, args []string) error {
 	model := tui.New(tui.Options{
 		Now: time.Now, ASCII: !options.unicode && options.svg == "", Color: options.svg != "", Still: true, Picture: picture.OpenBelow,
 	}, sources...)
+	if options.panel != "" {
+		if err := model.Focus(options.panel); err != nil {
+			return usageError(fmt.Errorf("--panel: %w", err))
+		}
+	}
 	if err := model.Load(); err != nil {
 		return dataError(err)
 	}

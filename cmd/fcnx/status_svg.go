@@ -93,8 +93,8 @@ const (
 	thick
 )
 
-// writeSVGLines draws the line characters of a text as lines, which no font joins
-// without gaps, and returns the text without them.
+// writeSVGLines draws the lines and the braille of a text as shapes, since fonts
+// neither join nor size them alike, and returns the text without them.
 func writeSVGLines(b *strings.Builder, text string, left, top float64, fg color.Color) string {
 	sides := map[rune]int{
 		'─': toLeft | toRight, '│': toTop | toBottom, '╭': toRight | toBottom, '╮': toLeft | toBottom, '╰': toRight | toTop,
@@ -107,9 +107,14 @@ func writeSVGLines(b *strings.Builder, text string, left, top float64, fg color.
 		side int
 		x, y float64
 	}{{toLeft, -cellWidth / 2, 0}, {toRight, cellWidth / 2, 0}, {toTop, 0, -cellHeight / 2}, {toBottom, 0, cellHeight / 2}}
-	var thin, heavy string
+	var thin, heavy, dots string
 	rest := []rune(text)
 	for i, r := range rest {
+		if r >= firstBraille && r <= lastBraille {
+			rest[i] = ' '
+			dots += brailleDots(left+float64(i)*cellWidth, top, r-firstBraille)
+			continue
+		}
 		to, ok := sides[r]
 		if !ok {
 			continue
@@ -131,7 +136,24 @@ func writeSVGLines(b *strings.Builder, text string, left, top float64, fg color.
 			fmt.Fprintf(b, `<path d="%s" stroke="%s" stroke-width="%d"/>`, path, svgColor(fg), width)
 		}
 	}
+	if dots != "" {
+		fmt.Fprintf(b, `<path d="%s" fill="%s"/>`, dots, svgColor(fg))
+	}
 	return string(rest)
+}
+
+const firstBraille, lastBraille = 0x2800, 0x28ff
+
+// brailleDots are the dots of a braille character as squares; bits are in the order
+// of Unicode: down the left side, down the right, then the lowest two.
+func brailleDots(left, top float64, bits rune) string {
+	path := ""
+	for bit, at := range [8][2]float64{{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}, {0, 3}, {1, 3}} {
+		if bits>>bit&1 == 1 {
+			path += fmt.Sprintf("M%.1f %.1fh2v2h-2z", left+(at[0]+0.5)*cellWidth/2-1, top+(at[1]+0.5)*cellHeight/4-1)
+		}
+	}
+	return path
 }
 
 func cellStyle(screen *vt.Emulator, x, y int) uv.Style {
