@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 
 	"charm.land/lipgloss/v2"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 )
 
@@ -43,11 +43,11 @@ func (m *Model) identity(w *watched, width int) string {
 		right += m.styles.dim.Render(m.replayText(w)) + " "
 	}
 
-	parts := []string{" " + m.styles.strong.Render("fcnx"), m.styles.strong.Render(printable(w.source.Name()))}
+	parts := []string{" " + m.styles.strong.Render("fcnx"), m.styles.strong.Render(wording.Printable(w.source.Name()))}
 	if s, ok := w.history.Started(); ok {
-		backend := printable(s.Backend)
+		backend := wording.Printable(s.Backend)
 		if s.Plugin != "" {
-			backend += " (" + printable(s.Plugin) + ")"
+			backend += " (" + wording.Printable(s.Plugin) + ")"
 		}
 		cores := ""
 		if sys, ok := w.history.System(); ok && sys.Cores > 0 {
@@ -57,8 +57,8 @@ func (m *Model) identity(w *watched, width int) string {
 			cores = ", " + plural(int64(s.Devices), "device")
 		}
 		parts = append(parts,
-			printable(s.Model+" "+s.Encoder),
-			million(s.Params)+" weights",
+			wording.Printable(s.Model+" "+s.Encoder),
+			wording.Millions(s.Params)+" weights",
 			dataName(s.Data),
 			fmt.Sprintf("%d classes", len(s.Classes)),
 			backend+cores,
@@ -82,9 +82,9 @@ func dataName(spec string) string {
 	path, _, _ := strings.Cut(rest, "?")
 	if path == "" {
 		kind, _, _ = strings.Cut(kind, "?")
-		return printable(kind)
+		return wording.Printable(kind)
 	}
-	return printable(kind + ":" + path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:])
+	return wording.Printable(kind + ":" + path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:])
 }
 
 func (m *Model) replayText(w *watched) string {
@@ -115,7 +115,7 @@ func (m *Model) stateStyle(s history.State) lipgloss.Style {
 }
 
 func leftText(left history.Span) string {
-	lo, hi := span(left.Min), span(left.Max)
+	lo, hi := wording.WholeSeconds(left.Min.Seconds()), wording.WholeSeconds(left.Max.Seconds())
 	if lo == hi {
 		return "about " + hi
 	}
@@ -136,12 +136,12 @@ func (m *Model) progress(w *watched, width int) string {
 	now := w.history.Phase()
 	var before, after []string
 	for _, p := range w.history.Phases(w.now) {
-		text := p.Name + " " + span(time.Duration(p.Seconds*float64(time.Second)))
+		text := p.Name + " " + wording.Seconds(p.Seconds)
 		style := m.styles.dim
 		if p.Name == now.Name && !w.history.State().Over() {
 			style = m.phaseStyle(p.Name)
 			if now.Detail != "" && p.Name == event.PhaseCompile {
-				text = "compile " + printable(now.Detail) + " " + span(w.now.Sub(now.Time))
+				text = "compile " + wording.Printable(now.Detail) + " " + wording.Seconds(w.now.Sub(now.Time).Seconds())
 			}
 		}
 		switch p.Name {
@@ -208,7 +208,7 @@ func (m *Model) end(w *watched, width int) string {
 	text := ""
 	switch f, _ := w.history.Finished(); state {
 	case history.Done:
-		text = fmt.Sprintf("done: %s in %s", plural(f.Step, "step"), span(seconds(f.Seconds)))
+		text = fmt.Sprintf("done: %s in %s", plural(f.Step, "step"), wording.Seconds(f.Seconds))
 	case history.Stopped:
 		text = fmt.Sprintf("stopped after step %d and saved; fcnx train --resume=%s goes on", f.Step, w.source.Dir())
 	case history.Diverged:
@@ -225,7 +225,5 @@ func (m *Model) end(w *watched, width int) string {
 	if m.options.Still || visible(text)+visible(hint) > width {
 		hint = ""
 	}
-	return ends(" "+m.stateStyle(state).Render(printable(text)), m.styles.dim.Render(hint), width)
+	return ends(" "+m.stateStyle(state).Render(wording.Printable(text)), m.styles.dim.Render(hint), width)
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
