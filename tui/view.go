@@ -49,7 +49,11 @@ func (m *Model) Screen(width, height int) []string {
 	if m.dialog != nil {
 		body = m.over(body, m.dialogBox(width, room), width)
 	}
-	return append(append(head, body...), foot...)
+	lines := append(append(head, body...), foot...)
+	if m.ascii {
+		lines = asciiOnly(lines)
+	}
+	return lines
 }
 
 // footed tells whether there is room, and use, for the line of keys.

@@ -83,7 +83,7 @@ func (r *Run) Lose(at time.Time) {
 	if r.state == Waiting || r.state.Over() {
 		return
 	}
-	r.say(at, event.LevelError, "the process ended without a word")
+	r.say(at, event.LevelError, wording.Lost)
 	r.end(Lost)
 }
 

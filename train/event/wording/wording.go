@@ -12,6 +12,10 @@ import (
 	"github.com/fcnx/fcnx/train/event"
 )
 
+// Lost is what there is to say of a process that had no time to say it: kill -9,
+// power, memory.
+const Lost = "the process ended without a word"
+
 // Phase is, say, "compiling training step 8x192x256".
 func Phase(r event.Phase) string {
 	verb := Printable(r.Name)
