@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 	"github.com/fcnx/fcnx/tui/plot"
 )
@@ -158,19 +159,19 @@ func (m *Model) at(w *watched) string {
 	x := m.chart.cross
 	text := fmt.Sprintf("step %.0f", x)
 	if col := w.history.Loss().Columns(int64(x)-1, int64(x), 1)[0]; col.N > 0 {
-		text += "  loss " + number(col.Mean)
+		text += "  loss " + wording.Number(col.Mean)
 		if col.Min < col.Max {
-			text += fmt.Sprintf(" (%s to %s)", number(col.Min), number(col.Max))
+			text += fmt.Sprintf(" (%s to %s)", wording.Number(col.Min), wording.Number(col.Max))
 		}
 	} else if col.Bad > 0 {
 		text += "  loss NaN"
 	}
 	if col := w.history.Rate().Columns(int64(x)-1, int64(x), 1)[0]; col.N > 0 {
-		text += "  rate " + number(col.Mean)
+		text += "  rate " + wording.Number(col.Mean)
 	}
 	for _, e := range w.history.Evals() {
 		if math.Abs(float64(e.Step)-x) < 1 {
-			text += fmt.Sprintf("  val %s  mIoU %.3f", number(e.Loss), e.MeanIoU)
+			text += fmt.Sprintf("  val %s  mIoU %.3f", wording.Number(e.Loss), e.MeanIoU)
 		}
 	}
 	return m.styles.strong.Render(text)
@@ -243,5 +244,5 @@ func (m *Model) rateChart(width, height int) (right string, body []string) {
 	c := m.newChart(w)
 	s := plot.Series{Columns: w.history.Rate().Columns(int64(c.From), int64(c.To), plot.Samples(width)), Line: m.styles.train, Shade: m.styles.trainBand}
 	c.Series = []plot.Series{s}
-	return m.styles.dim.Render(number(w.history.Last().LR)), c.Render(width, height)
+	return m.styles.dim.Render(wording.Number(w.history.Last().LR)), c.Render(width, height)
 }

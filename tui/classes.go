@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 	"github.com/fcnx/fcnx/tui/plot"
 )
@@ -75,7 +76,7 @@ func (m *Model) classRows(w *watched) []classRow {
 		if !strings.Contains(strings.ToLower(name), strings.ToLower(m.classes.filter)) {
 			continue
 		}
-		rows = append(rows, row(i, printable(name), evals))
+		rows = append(rows, row(i, wording.Printable(name), evals))
 	}
 	worst := func(v float64) float64 { // NaN goes last
 		if math.IsNaN(v) {
@@ -142,7 +143,7 @@ func (m *Model) classBars(width, height int) (right string, body []string) {
 	started, _ := w.history.Started()
 	names := 0
 	for _, name := range started.Classes {
-		names = max(names, visible(printable(name)))
+		names = max(names, visible(wording.Printable(name)))
 	}
 	names = min(names, max(width/3, 8))
 	const changes = 2 * 8

@@ -6,6 +6,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 	"github.com/fcnx/fcnx/tui/plot"
 )
@@ -95,9 +96,9 @@ func (m *Model) runTable() []string {
 			pointer = "> "
 		}
 		state := w.history.State()
-		lines = append(lines, pointer+m.runStyle(i).Render(m.glyphs.dot)+" "+fit(printable(w.source.Name()), names)+"  "+
+		lines = append(lines, pointer+m.runStyle(i).Render(m.glyphs.dot)+" "+fit(wording.Printable(w.source.Name()), names)+"  "+
 			m.stateStyle(state).Render(fit(string(state), 10))+"  "+fit(fmt.Sprintf("%d/%d", last.Step, started.Steps), 16)+"  "+
-			fit(number(float64(last.Loss)), 7)+"  "+fit(miou, 7)+"  "+fit(best, 12)+"  "+left)
+			fit(wording.Number(float64(last.Loss)), 7)+"  "+fit(miou, 7)+"  "+fit(best, 12)+"  "+left)
 	}
 	return lines
 }

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 
 	"charm.land/lipgloss/v2"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 )
 
@@ -27,7 +27,7 @@ func (m *Model) header(width int) []string {
 
 // identity says who the run is at the left, and how it is at the right.
 func (m *Model) identity(w *watched, width int) string {
-	name := " " + m.styles.strong.Render("fcnx") + "  " + m.styles.strong.Render(printable(w.source.Name()))
+	name := " " + m.styles.strong.Render("fcnx") + "  " + m.styles.strong.Render(wording.Printable(w.source.Name()))
 	// What does not fit is left out whole, the last first; state and name stay.
 	right := ""
 	for _, part := range m.condition(w) {
@@ -72,9 +72,9 @@ func (m *Model) description(w *watched) []string {
 	if !ok {
 		return nil
 	}
-	backend := printable(s.Backend)
+	backend := wording.Printable(s.Backend)
 	if s.Plugin != "" {
-		backend += " (" + printable(s.Plugin) + ")"
+		backend += " (" + wording.Printable(s.Plugin) + ")"
 	}
 	if s.Devices > 1 {
 		backend += ", " + plural(int64(s.Devices), "device")
@@ -82,7 +82,7 @@ func (m *Model) description(w *watched) []string {
 		backend += ", " + plural(int64(sys.Cores), "core")
 	}
 	return []string{
-		printable(s.Model + " " + s.Encoder), million(s.Params) + " weights", dataName(s.Data),
+		wording.Printable(s.Model + " " + s.Encoder), wording.Millions(s.Params) + " weights", dataName(s.Data),
 		fmt.Sprintf("%d classes", len(s.Classes)), backend, fmt.Sprintf("batch %d", s.Batch),
 	}
 }
@@ -93,9 +93,9 @@ func dataName(spec string) string {
 	path, _, _ := strings.Cut(rest, "?")
 	if path == "" {
 		kind, _, _ = strings.Cut(kind, "?")
-		return printable(kind)
+		return wording.Printable(kind)
 	}
-	return printable(kind + ":" + path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:])
+	return wording.Printable(kind + ":" + path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:])
 }
 
 func (m *Model) replayText(w *watched) string {
@@ -126,7 +126,7 @@ func (m *Model) stateStyle(s history.State) lipgloss.Style {
 }
 
 func leftText(left history.Span) string {
-	lo, hi := span(left.Min), span(left.Max)
+	lo, hi := wording.WholeSeconds(left.Min.Seconds()), wording.WholeSeconds(left.Max.Seconds())
 	if lo == hi {
 		return "about " + hi
 	}
@@ -147,12 +147,12 @@ func (m *Model) progress(w *watched, width int) string {
 	now := w.history.Phase()
 	var before, after []string
 	for _, p := range w.history.Phases(w.now) {
-		text := p.Name + " " + span(time.Duration(p.Seconds*float64(time.Second)))
+		text := p.Name + " " + wording.Seconds(p.Seconds)
 		style := m.styles.dim
 		if p.Name == now.Name && !w.history.State().Over() {
 			style = m.phaseStyle(p.Name)
 			if now.Detail != "" && p.Name == event.PhaseCompile {
-				text = "compile " + printable(now.Detail) + " " + span(w.now.Sub(now.Time))
+				text = "compile " + wording.Printable(now.Detail) + " " + wording.Seconds(w.now.Sub(now.Time).Seconds())
 			}
 		}
 		switch p.Name {
@@ -219,7 +219,7 @@ func (m *Model) end(w *watched, width int) string {
 	text := ""
 	switch f, _ := w.history.Finished(); state {
 	case history.Done:
-		text = fmt.Sprintf("done: %s in %s", plural(f.Step, "step"), span(seconds(f.Seconds)))
+		text = fmt.Sprintf("done: %s in %s", plural(f.Step, "step"), wording.Seconds(f.Seconds))
 	case history.Stopped:
 		text = fmt.Sprintf("stopped after step %d and saved; fcnx train --resume=%s goes on", f.Step, w.source.Dir())
 	case history.Diverged:
@@ -236,7 +236,5 @@ func (m *Model) end(w *watched, width int) string {
 	if m.options.Still || visible(text)+visible(hint) > width {
 		hint = ""
 	}
-	return ends(" "+m.stateStyle(state).Render(printable(text)), m.styles.dim.Render(hint), width)
+	return ends(" "+m.stateStyle(state).Render(wording.Printable(text)), m.styles.dim.Render(hint), width)
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -9,6 +9,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/train/score"
 	"github.com/fcnx/fcnx/tui/picture"
 )
@@ -123,9 +124,9 @@ func (m *Model) pictures(width, height int) (title, right string, body []string)
 		return title, "", middle([]string{m.styles.dim.Render("no pictures yet: they come with each evaluation")}, width, height)
 	}
 	title = fmt.Sprintf("Picture %d/%d", m.picture.image%len(preview.Images)+1, len(preview.Images))
-	right = fmt.Sprintf("step %d  %s  %.1f%% wrong, %.0f%% of it at borders", preview.Step, printable(img.ID), 100*img.Errors, 100*img.Boundary)
+	right = fmt.Sprintf("step %d  %s  %.1f%% wrong, %.0f%% of it at borders", preview.Step, wording.Printable(img.ID), 100*img.Errors, 100*img.Boundary)
 	if img.Worst != "" {
-		right += "  worst " + printable(img.Worst)
+		right += "  worst " + wording.Printable(img.Worst)
 	}
 	truth, result := m.picture.read[img.Truth], m.picture.read[img.Result]
 	if truth == nil || result == nil {
@@ -133,7 +134,7 @@ func (m *Model) pictures(width, height int) (title, right string, body []string)
 	}
 	for _, p := range []*pair{truth, result} {
 		if p.err != nil {
-			return title, right, middle(wrap(printable(p.err.Error()), width), width, height)
+			return title, right, middle(wrap(wording.Printable(p.err.Error()), width), width, height)
 		}
 	}
 	four := []frame{

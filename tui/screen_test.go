@@ -49,7 +49,9 @@ func TestASCIIOnly(t *testing.T) {
 		m.setASCII(true)
 		for p := 1; p <= panels; p++ {
 			press(t, m, fmt.Sprint(p))
-			for _, c := range ansi.Strip(strings.Join(m.Screen(120, 40), "\n")) {
+			screen := ansi.Strip(strings.Join(m.Screen(120, 40), "\n"))
+			require.Equal(t, strings.Count(screen, "? help"), strings.Count(screen, "?"), "no glyph had to be replaced\n%s", screen)
+			for _, c := range screen {
 				require.Less(t, c, rune(127), "%q in %s, panel %d", c, state, p)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,9 +34,10 @@ type trainer struct {
 	cmd   *exec.Cmd
 	early *os.File // what it writes before its run has a log
 
-	done chan struct{} // closed when it has ended
-	mu   sync.Mutex
-	code int // then its exit code
+	found chan struct{} // closed when its run has a directory
+	done  chan struct{} // closed when it has ended, after found
+	mu    sync.Mutex
+	code  int // then its exit code
 }
 
 // startTrainer starts this program again with the same arguments. found is called
@@ -65,15 +67,21 @@ func startTrainer(args []string, found func(dir string)) (*trainer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the trainer: %w", err), reader.Close(), early.Close())
 	}
-	t := &trainer{cmd: cmd, early: early, done: make(chan struct{})}
+	t := &trainer{cmd: cmd, early: early, found: make(chan struct{}), done: make(chan struct{})}
+	heard := make(chan struct{})
 	go func() {
+		defer close(heard)
 		defer reader.Close()
 		if dir, err := bufio.NewReader(reader).ReadString('\n'); err == nil {
 			found(strings.TrimSuffix(dir, "\n"))
+			close(t.found)
 		}
 	}()
 	go func() {
 		err := cmd.Wait()
+		// A process that it left behind may hold the pipe open.
+		_ = reader.SetReadDeadline(time.Now().Add(time.Second))
+		<-heard
 		t.mu.Lock()
 		t.code = waitCode(err)
 		t.mu.Unlock()
@@ -107,6 +115,16 @@ func (t *trainer) exit() (code int, over bool) {
 		return t.code, true
 	default:
 		return 0, false
+	}
+}
+
+// hasRun tells whether its run has a directory, which may come true until it ends.
+func (t *trainer) hasRun() bool {
+	select {
+	case <-t.found:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -186,7 +204,7 @@ func (t *trainer) forwardSignals(hide context.CancelCauseFunc) (stop func()) {
 				_ = t.signal(s) // it may have ended by itself just now
 			case <-t.done:
 				// The last records get on the screen before it goes, or stay on it.
-				if asked || t.said() != "" {
+				if asked || !t.hasRun() {
 					hide(errTrainerEnded)
 				}
 				return

@@ -68,10 +68,14 @@ func (w *watchedRun) Close() error {
 
 // Name implements [tui.Source].
 func (w *watchedRun) Name() string {
-	if run, _ := w.open(); run != nil {
-		return filepath.Base(run.Dir)
+	run, _ := w.open()
+	if run == nil {
+		return "new run"
 	}
-	return "new run"
+	if dir, err := filepath.Abs(run.Dir); err == nil {
+		return filepath.Base(dir) // of "." too
+	}
+	return filepath.Base(run.Dir)
 }
 
 // Dir implements [tui.Source].

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 )
 
 // Run is what is known of a run. It is not safe for concurrent use.
@@ -63,14 +64,14 @@ func (r *Run) Add(rec event.Record) {
 	case event.Saved:
 		r.save(rec)
 	case event.Note:
-		r.say(rec.Time, noteLevel(rec.Level), noteText(rec))
+		r.say(rec.Time, noteLevel(rec.Level), wording.Note(rec))
 	case event.System:
 		r.system = &rec
 		r.versions.System++
 	case event.Preview:
 		r.preview(rec)
 	case event.Action:
-		r.say(rec.Time, event.LevelInfo, actionText(rec))
+		r.say(rec.Time, event.LevelInfo, wording.Action(rec))
 	case event.Finished:
 		r.finish(rec)
 	}
@@ -82,7 +83,7 @@ func (r *Run) Lose(at time.Time) {
 	if r.state == Waiting || r.state.Over() {
 		return
 	}
-	r.say(at, event.LevelError, "the process ended without a word")
+	r.say(at, event.LevelError, wording.Lost)
 	r.end(Lost)
 }
 
@@ -126,7 +127,7 @@ func (r *Run) enter(rec event.Phase) {
 	r.clock.enter(rec.Name)
 	r.passes.enter(rec.Name)
 	if rec.Name == event.PhaseCompile || rec.Name == event.PhaseLoad && rec.Detail != "" {
-		r.say(rec.Time, event.LevelInfo, phaseText(rec))
+		r.say(rec.Time, event.LevelInfo, wording.Phase(rec))
 	}
 }
 
@@ -174,7 +175,7 @@ func (r *Run) finish(rec event.Finished) {
 	if state == Failed || state == Diverged {
 		level = event.LevelError
 	}
-	r.say(rec.Time, level, finishedText(rec))
+	r.say(rec.Time, level, wording.Finished(rec))
 	r.end(state)
 }
 

@@ -222,7 +222,7 @@ func TestLog(t *testing.T) {
 		"info run shapes  fcnx 0.1.0  process 7",
 		"info compiling training step 8x192x256",
 		"info eval at step 20  mIoU 0.4124  accuracy 0.8700  loss 0.6000  100 images in 1m15s  best",
-		"info saved step-000000000020  64.0 MiB in 0.2s",
+		"info saved step-000000000020  67.1 MB in 0.2s",
 		"warning warning: one; two\ufffd[2J three \ufffd",
 		"info panic: no",
 		"info asked to halve the learning rate: learning rate times 0.5 from here on  (watch, process 1)",
