@@ -26,10 +26,8 @@ type kittyKey struct {
 	cols, rows int
 }
 
-const (
-	firstKittyID = 10001 // other programs count from 1
-	keepKitty    = 32    // pictures that the terminal holds
-)
+// keepKitty is how many pictures the terminal holds.
+const keepKitty = 32
 
 // kittyMsg is a picture, encoded for the terminal.
 type kittyMsg struct {
@@ -83,7 +81,7 @@ func (m *Model) encodeKitty() tea.Cmd {
 	}
 	v.busy = true
 	v.sent++
-	id := firstKittyID + v.sent
+	id := picture.FirstID + v.sent
 	return func() tea.Msg { return kittyMsg{key, picture.Transmit(id, key.picture, key.cols, key.rows)} }
 }
 
@@ -97,7 +95,7 @@ func (m *Model) transmit(msg kittyMsg) tea.Cmd {
 	if v.ids == nil {
 		v.ids = map[kittyKey]uint32{}
 	}
-	v.ids[msg.key] = firstKittyID + v.sent
+	v.ids[msg.key] = picture.FirstID + v.sent
 	v.order = append(v.order, msg.key)
 	data := msg.data
 	if len(v.order) > keepKitty {

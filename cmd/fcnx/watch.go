@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
 
 	"github.com/fcnx/fcnx/train/event"
@@ -101,7 +102,9 @@ func runWatch(cmd *cobra.Command, options watchOptions, args []string) error {
 func (t terminal) options(ascii bool) tui.Options {
 	return tui.Options{
 		Now: time.Now, ASCII: ascii || t.ascii(), Color: t.env("NO_COLOR") == "",
-		Kitty: t.env("TMUX") == "", Picture: picture.OpenBelow,
+		// A picture is named by a colour, of which fewer do not tell them apart; tmux
+		// would have to be told to let them through.
+		Kitty: t.env("TMUX") == "" && t.profile() == colorprofile.TrueColor, Picture: picture.OpenBelow,
 	}
 }
 
