@@ -79,7 +79,6 @@ type Model struct {
 	cache   map[panel]cached
 	content string // what View returns
 	leaving *Leaving
-	err     error
 }
 
 // watched is one run and what is known of it.
@@ -279,7 +278,7 @@ func (m *Model) View() tea.View {
 	return v
 }
 
-// Left is why the dashboard was left, and Err what went wrong with it.
+// Left is why the dashboard was left.
 func (m *Model) Left() Leaving {
 	if m.leaving == nil {
 		return Hidden

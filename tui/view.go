@@ -155,10 +155,7 @@ func (m *Model) waiting(width, height int) []string {
 	lines := []string{m.styles.strong.Render("waiting for the run to begin"), ""}
 	if w.err != nil {
 		lines[0] = m.styles.alarm.Render("the run cannot be read")
-		for _, part := range wrap(wording.Printable(w.err.Error()), width-4) {
-			lines = append(lines, part)
-		}
-		return middle(lines, width, height)
+		return middle(append(lines, wrap(wording.Printable(w.err.Error()), width-4)...), width, height)
 	}
 	if w.size > 0 {
 		lines = append(lines, m.styles.dim.Render(fmt.Sprintf("reading %s of %s", wording.Bytes(w.read), wording.Bytes(w.size))))
