@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -10,6 +9,7 @@ import (
 	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
+	"github.com/fcnx/fcnx/tui/plot"
 )
 
 // header is the two lines that every screen begins with: which run, on what, in
@@ -190,17 +190,7 @@ func (m *Model) progress(w *watched, width int) string {
 	if s.Steps > 0 {
 		fraction = float64(last.Step) / float64(s.Steps)
 	}
-	return fit(line+m.styles.train.Render("train ")+m.meter(fraction, max(room-1, 0))+count+right, width)
-}
-
-// meter is a bar of progress, width cells wide.
-func (m *Model) meter(fraction float64, width int) string {
-	done := int(math.Round(min(max(fraction, 0), 1) * float64(width)))
-	line := strings.Repeat(m.glyphs.done, done)
-	if done < width && done > 0 {
-		line = strings.Repeat(m.glyphs.done, done-1) + m.glyphs.head
-	}
-	return m.styles.train.Render(line) + m.styles.faint.Render(strings.Repeat(m.glyphs.todo, width-done))
+	return fit(line+m.styles.train.Render("train ")+plot.Progress(max(room-1, 0), fraction, m.styles.train, m.styles.faint, m.ascii)+count+right, width)
 }
 
 func (m *Model) phaseStyle(name string) lipgloss.Style {

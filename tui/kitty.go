@@ -57,6 +57,18 @@ func (m *Model) hearKitty(msg tea.Msg) bool {
 	return true
 }
 
+// forgetKitty takes all pictures out of the terminal's memory.
+func (m *Model) forgetKitty() tea.Cmd {
+	data := ""
+	for _, key := range m.picture.kitty.order {
+		data += picture.Delete(m.picture.kitty.ids[key])
+	}
+	if data == "" {
+		return nil
+	}
+	return tea.Raw(data)
+}
+
 // place is the text that stands for a picture, nil until the terminal has it.
 func (v *kittyView) place(img image.Image, cols, rows int) []string {
 	key := kittyKey{img, cols, rows}

@@ -117,7 +117,8 @@ func (m *Model) checkpoints(width, height int) (right string, body []string) {
 
 // logTail is the newest lines, the last at the bottom.
 func (m *Model) logTail(width, height int) (right string, body []string) {
-	lines := m.run().history.Log()
+	w := m.run()
+	lines := w.history.Log()
 	m.logTop = min(m.logTop, max(0, len(lines)-height))
 	end := len(lines) - m.logTop
 	var out []string
@@ -137,6 +138,8 @@ func (m *Model) logTail(width, height int) (right string, body []string) {
 	}
 	if m.logTop > 0 {
 		right = fmt.Sprintf("%d newer below", m.logTop)
+	} else if w.bad > 0 {
+		right = wording.Printable(fmt.Sprintf("%d lines of events.jsonl cannot be read", w.bad))
 	}
 	return right, body
 }

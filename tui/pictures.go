@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -22,10 +23,17 @@ type PictureReader func(dir, path string) (left, right image.Image, err error)
 type pictureView struct {
 	image   int // of the fixed samples
 	back    int // evaluations before the newest
-	read    map[string]*pair
-	order   []string // of read, the oldest first
-	loading string   // the file that is being read
+	read    map[pictureKey]*pair
+	order   []pictureKey // of read, the oldest first
+	loading bool
 	kitty   kittyView
+}
+
+// pictureKey is a file as it was when it was told of: a resumed run writes some of
+// them again.
+type pictureKey struct {
+	dir, path string
+	told      time.Time
 }
 
 // pair is a file of pictures, or why it cannot be seen.
@@ -39,17 +47,17 @@ type pair struct {
 const keepPictures = 24
 
 type pictureMsg struct {
-	path string
+	key  pictureKey
 	pair pair
 }
 
 func (v *pictureView) arrived(msg pictureMsg) {
 	if v.read == nil {
-		v.read = map[string]*pair{}
+		v.read = map[pictureKey]*pair{}
 	}
-	v.loading = ""
-	v.read[msg.path] = &msg.pair
-	v.order = append(v.order, msg.path)
+	v.loading = false
+	v.read[msg.key] = &msg.pair
+	v.order = append(v.order, msg.key)
 	if len(v.order) > keepPictures {
 		delete(v.read, v.order[0])
 		v.order = v.order[1:]
@@ -93,23 +101,24 @@ func (v *pictureView) chosen(previews []event.Preview) (event.Preview, event.Pre
 
 // wantPicture reads the next file that the picture panel is missing.
 func (m *Model) wantPicture() tea.Cmd {
-	if m.several() || m.picture.loading != "" || m.options.Picture == nil {
+	if m.several() || m.picture.loading || m.options.Picture == nil {
 		return nil
 	}
 	w := m.run()
-	_, img, ok := m.picture.chosen(w.history.Previews())
+	preview, img, ok := m.picture.chosen(w.history.Previews())
 	dir := w.source.Dir()
 	if !ok || dir == "" {
 		return nil
 	}
 	for _, path := range []string{img.Truth, img.Result} {
-		if m.picture.read[path] != nil {
+		key := pictureKey{dir, path, preview.Time}
+		if m.picture.read[key] != nil {
 			continue
 		}
-		m.picture.loading = path
+		m.picture.loading = true
 		return func() tea.Msg {
 			left, right, err := m.options.Picture(dir, path)
-			return pictureMsg{path, pair{left, right, err}}
+			return pictureMsg{key, pair{left, right, err}}
 		}
 	}
 	return nil
@@ -118,6 +127,7 @@ func (m *Model) wantPicture() tea.Cmd {
 // pictures is image, truth, prediction and errors of one sample.
 func (m *Model) pictures(width, height int) (title, right string, body []string) {
 	w := m.run()
+	m.picture.kitty.wanted = nil // of another drawing, at another size
 	title = picturePanel.title()
 	preview, img, ok := m.picture.chosen(w.history.Previews())
 	if !ok {
@@ -128,7 +138,8 @@ func (m *Model) pictures(width, height int) (title, right string, body []string)
 	if img.Worst != "" {
 		right += "  worst " + wording.Printable(img.Worst)
 	}
-	truth, result := m.picture.read[img.Truth], m.picture.read[img.Result]
+	dir := w.source.Dir()
+	truth, result := m.picture.read[pictureKey{dir, img.Truth, preview.Time}], m.picture.read[pictureKey{dir, img.Result, preview.Time}]
 	if truth == nil || result == nil {
 		return title, right, middle([]string{m.styles.dim.Render("reading")}, width, height)
 	}

@@ -160,7 +160,7 @@ func (m *Model) waiting(width, height int) []string {
 	if w.size > 0 {
 		lines = append(lines, m.styles.dim.Render(fmt.Sprintf("reading %s of %s", wording.Bytes(w.read), wording.Bytes(w.size))))
 	}
-	for _, part := range wrap(wording.Printable(w.source.Status()), width-4) {
+	for _, part := range wrap(wording.Printable(w.status), width-4) {
 		lines = append(lines, m.styles.dim.Render(part))
 	}
 	return middle(lines, width, height)

@@ -63,7 +63,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 	if ui == "tui" {
 		plan.close()
-		return trainBehindDashboard(cmd, here)
+		return trainBehindDashboard(cmd, options.config, here)
 	}
 
 	// A run outlives its terminal and the reader of its output.

@@ -51,6 +51,7 @@ func (r *Run) Add(rec event.Record) {
 	if rec == nil {
 		return
 	}
+	r.findAgain(rec)
 	r.tick(rec)
 	switch rec := rec.(type) {
 	case event.Started:
@@ -78,13 +79,28 @@ func (r *Run) Add(rec event.Record) {
 }
 
 // Lose says that the run's process has gone without a word: nobody holds its lock,
-// and there is no Finished record. The next Started takes that back.
+// and there is no Finished record. The next record that it says takes that back.
 func (r *Run) Lose(at time.Time) {
 	if r.state == Waiting || r.state.Over() {
 		return
 	}
 	r.say(at, event.LevelError, wording.Lost)
 	r.end(Lost)
+}
+
+// findAgain takes Lost back where the process goes on speaking: a lock on another
+// host's disk may be free to our eyes and held all the same.
+func (r *Run) findAgain(rec event.Record) {
+	if r.state != Lost {
+		return
+	}
+	switch rec.(type) {
+	case event.Phase, event.Step, event.Eval, event.Saved, event.System, event.Preview, event.Action:
+		r.state = Training
+		r.clock.running = true
+		r.clock.enter(event.PhaseTrain)
+		r.versions.Phase++
+	}
 }
 
 // start begins a process. One that goes on from a checkpoint makes obsolete what

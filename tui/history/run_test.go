@@ -68,8 +68,13 @@ func TestStates(t *testing.T) {
 	lines := len(r.Log())
 	r.Lose(noon)
 	require.Len(t, r.Log(), lines, "it is lost once")
-	r.Add(event.Phase{Head: at(21), Name: event.PhaseTrain}) // read after the lock was seen free
-	require.Equal(t, history.Lost, r.State())
+	r.Add(event.Note{Head: at(21), Text: "hello"})
+	require.Equal(t, history.Lost, r.State(), "a note says nothing of the process")
+	spent := r.Elapsed(at(22).Time)
+	r.Add(event.System{Head: at(22)}) // it goes on speaking: it was the lock that could not be seen
+	require.Equal(t, history.Training, r.State())
+	require.Greater(t, r.Elapsed(at(25).Time), spent)
+	r.Lose(at(26).Time)
 	r.Add(event.Started{Head: at(30), Resumed: true, Step: 2})
 	require.Equal(t, history.Loading, r.State())
 }
