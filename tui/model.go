@@ -106,7 +106,7 @@ func (m *Model) live(w *watched) bool {
 	case w.source.Replayed():
 		return false
 	case m.options.Attached: // our own process, of which nobody is in doubt
-		return w.life == Running
+		return w.life == Running && !w.history.State().Over()
 	}
 	return w.life != Gone && !w.silent() && !w.history.State().Over()
 }

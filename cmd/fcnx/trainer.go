@@ -175,7 +175,12 @@ func trainBehindDashboard(cmd *cobra.Command, config string, t terminal) error {
 		fmt.Fprintf(stderr, "the run goes on: fcnx watch %[1]s looks at it, fcnx stop %[1]s ends it\n", watched.Dir())
 		return nil
 	}
-	<-watched.trainer.done
+	select {
+	case <-watched.trainer.done:
+	case <-time.After(2 * time.Second):
+		fmt.Fprintf(stderr, "waiting for process %d to end\n", watched.trainer.cmd.Process.Pid)
+		<-watched.trainer.done
+	}
 	code, _ := watched.trainer.exit()
 	return watched.farewell(cmd.OutOrStdout(), stderr, code)
 }
