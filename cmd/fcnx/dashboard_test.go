@@ -83,8 +83,8 @@ func TestDashboard(t *testing.T) {
 	s.see("frozen")
 	s.keys(" ", "/", "d", "i", "s", "c", "\r")
 	s.see("/disc")
-	s.keys("\x1b")
-
+	s.keys("\x1b") // with a c that follows at once it would be alt+c
+	s.see("○ val") // in place of the crosshair
 	s.keys("c")
 	s.see("asked for a checkpoint")
 	s.wait("for the checkpoint", func() bool { return strings.Contains(events(t, dir), `"action":"save"`) })
