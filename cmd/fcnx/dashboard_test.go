@@ -183,7 +183,9 @@ func TestDashboardOfARunThatEnds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ends(t, dir)
-	args := append(endless(dir), "--set", "train.steps=30")
+	// There is nothing to resume: a warning from before there is a log, which is no
+	// reason to take the screen away.
+	args := append(endless(dir), "--set", "train.steps=30", "--resume")
 	s := inTerminal(t, 120, 40, nil, args...)
 	s.see("done: 30 steps", "any key")
 	s.keys("x")
