@@ -59,6 +59,13 @@ func states(t *testing.T) map[string]*recording {
 	}
 }
 
+// The question that comes before leaving, with detaching among its answers.
+func TestGoldenLeaving(t *testing.T) {
+	m, _ := live(t)
+	press(t, m, "q")
+	golden(t, "leaving-120x40", plainly(m.Screen(120, 40)))
+}
+
 // Every state at every size. Look at the diff of these files before you commit them.
 func TestGoldenScreens(t *testing.T) {
 	for state := range states(t) {

@@ -6,10 +6,8 @@ import (
 
 	"charm.land/lipgloss/v2"
 
-	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
-	"github.com/fcnx/fcnx/tui/plot"
 )
 
 // header is the two lines that every screen begins with: which run, on what, in
@@ -142,64 +140,7 @@ func (m *Model) progress(w *watched, width int) string {
 	if m.summary && w.history.State().Over() {
 		return m.end(w, width)
 	}
-	s, _ := w.history.Started()
-	last := w.history.Last()
-	now := w.history.Phase()
-	var before, after []string
-	for _, p := range w.history.Phases(w.now) {
-		text := p.Name + " " + wording.Seconds(p.Seconds)
-		style := m.styles.dim
-		if p.Name == now.Name && !w.history.State().Over() {
-			style = m.phaseStyle(p.Name)
-			if now.Detail != "" && p.Name == event.PhaseCompile {
-				text = "compile " + wording.Printable(now.Detail) + " " + wording.Seconds(w.now.Sub(now.Time).Seconds())
-			}
-		}
-		switch p.Name {
-		case event.PhaseLoad, event.PhaseCompile:
-			before = append(before, style.Render(text))
-		case event.PhaseEval, event.PhaseSave:
-			after = append(after, style.Render(text))
-		}
-	}
-	bar := " " + m.styles.faint.Render(m.glyphs.bar) + " "
-	digits := len(fmt.Sprint(s.Steps))
-	count := fmt.Sprintf(" %*d/%d", digits, last.Step, s.Steps)
-	if s.Epochs > 0 && s.Steps > 0 {
-		count += fmt.Sprintf("  epoch %*.1f/%.4g", len(fmt.Sprintf("%.1f", s.Epochs)), last.Epoch, s.Epochs)
-	}
-	left, right := strings.Join(before, bar), strings.Join(after, bar)
-	room := width - 2 - visible(count) - len("train ")
-	// On a narrow screen the times of other phases give way to the bar.
-	if room-visible(left)-visible(right)-6 < 10 {
-		right = ""
-	}
-	if room-visible(left)-visible(right)-6 < 10 && now.Name != event.PhaseCompile {
-		left = ""
-	}
-	line := " "
-	if left != "" {
-		line += left + bar
-		room -= visible(left) + 3
-	}
-	if right != "" {
-		right = bar + right
-		room -= visible(right)
-	}
-	fraction := 0.0
-	if s.Steps > 0 {
-		fraction = float64(last.Step) / float64(s.Steps)
-	}
-	return fit(line+m.styles.train.Render("train ")+plot.Progress(max(room-1, 0), fraction, m.styles.train, m.styles.faint, m.ascii)+count+right, width)
-}
-
-func (m *Model) phaseStyle(name string) lipgloss.Style {
-	for i, n := range []string{event.PhaseLoad, event.PhaseCompile, "warm-up", event.PhaseTrain, event.PhaseEval, event.PhaseSave} {
-		if n == name {
-			return m.styles.phases[i]
-		}
-	}
-	return m.styles.dim
+	return m.strip(w, width)
 }
 
 // end is how a run ended, and what one does next.

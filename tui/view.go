@@ -157,7 +157,7 @@ func (m *Model) waiting(width, height int) []string {
 		lines[0] = m.styles.alarm.Render("the run cannot be read")
 		return middle(append(lines, wrap(wording.Printable(w.err.Error()), width-4)...), width, height)
 	}
-	if w.size > 0 {
+	if w.read < w.size {
 		lines = append(lines, m.styles.dim.Render(fmt.Sprintf("reading %s of %s", wording.Bytes(w.read), wording.Bytes(w.size))))
 	}
 	for _, part := range wrap(wording.Printable(w.status), width-4) {
