@@ -68,8 +68,12 @@ func Open(c Config) (*Sink, error) {
 
 // writable tells whether a file can be put in place of path.
 func writable(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(path); {
+	case err != nil: // none is there, or making one will tell
+	case info.IsDir():
 		return errors.New("it is a directory")
+	case !info.Mode().IsRegular():
+		return errors.New("it is there and no regular file, and would be replaced by one")
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path))
 	if err != nil {

@@ -253,6 +253,26 @@ func TestOpenSaysWhatIsInItsWay(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
+
+	// What is there and no file stays what it is.
+	fifo := filepath.Join(dir, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o666))
+	for _, path := range []string{fifo, os.DevNull} {
+		_, err = metrics.Open(metrics.Config{File: path})
+		require.ErrorContains(t, err, "metrics cannot be written to "+path+": it is there and no regular file")
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.False(t, info.Mode().IsRegular())
+	}
+}
+
+// A run that hangs does not look alive because its machine is still measured.
+func TestMachineIsNoSignOfLife(t *testing.T) {
+	s := open(t, metrics.Config{Addr: "127.0.0.1:0"}, event.Step{Head: at(1), Step: 1}, event.System{Head: at(900), RSS: 7})
+	_, body := ask(t, http.MethodGet, s, "/metrics")
+	got := values(t, body)
+	require.Equal(t, float64(noon.Unix()+1), got["fcnx_last_event_timestamp_seconds"])
+	require.Equal(t, 7.0, got["fcnx_resident_memory_bytes"])
 }
 
 // Several sinks in a process, and scrapes while records come; run it with -race.
