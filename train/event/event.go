@@ -1,8 +1,8 @@
 // Package event defines what a run says while it goes on: one [Record] a line in
 // events.jsonl, the same on `--ui json`, and the only thing a dashboard reads.
 //
-// Only [Step] may be dropped by a slow reader, and a reader that drops counts
-// what it dropped. The package imports the standard library and nothing else.
+// Only [Step] and [System] may be dropped on the way to a slow reader. It is told how
+// many steps that were; of the machine it gets the newest. The package imports the standard library and nothing else.
 package event
 
 import "time"
