@@ -29,7 +29,7 @@ var (
 				m.dialog = stoppingDialog
 				return m.request(event.ActionStop)
 			}},
-			{"d", "detach: leave the screen, the run goes on", func(m *Model) tea.Cmd { return m.leave(Detached) }},
+			{"d", "detach: leave the screen, the run goes on", (*Model).detach},
 			{"esc", "stay here", nil},
 		},
 	}
@@ -37,7 +37,7 @@ var (
 		title: "Stopping",
 		text:  []string{"The run finishes its step, saves and ends. A compilation cannot be broken off."},
 		answers: []answer{
-			{"d", "do not wait for it", func(m *Model) tea.Cmd { return m.leave(Detached) }},
+			{"d", "do not wait for it", (*Model).detach},
 			{"esc", "stay here", nil},
 		},
 	}
@@ -86,7 +86,7 @@ func (m *Model) keyPressed(msg tea.KeyPressMsg) tea.Cmd {
 // never by accident ends what took hours.
 func (m *Model) answer(key string) tea.Cmd {
 	if key == "ctrl+c" {
-		return m.leave(Detached)
+		return m.detach()
 	}
 	for _, a := range m.dialog.answers {
 		if a.keys == key {
@@ -109,11 +109,22 @@ func (m *Model) quit(string) tea.Cmd {
 	case len(m.runs) > 1 && m.alone:
 		m.alone = false
 		return nil
-	case m.several(), !m.run().live():
+	case m.several(), !m.live(m.run()):
 		return m.leave(Quit)
 	}
 	m.dialog = quitDialog
 	return nil
+}
+
+// detach leaves the screen. Before the run has a directory nobody could find it
+// again.
+func (m *Model) detach() tea.Cmd {
+	if m.options.Attached && m.run().source.Dir() == "" {
+		m.flash("not yet: the run has no directory to find it by")
+		m.dialog = nil
+		return nil
+	}
+	return m.leave(Detached)
 }
 
 // ask sends a request to the run, and says so.

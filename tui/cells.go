@@ -83,7 +83,6 @@ func middle(lines []string, width, height int) []string {
 type glyphs struct {
 	h, v, tl, tr, bl, br            string // of a frame
 	dot, up, down, same, mark, star string
-	done, head, todo                string // of progress
 	bar                             string // between parts of a line
 	ellipsis                        string
 	arrow                           string
@@ -91,9 +90,9 @@ type glyphs struct {
 
 func newGlyphs(ascii bool) glyphs {
 	if ascii {
-		return glyphs{"-", "|", "+", "+", "+", "+", "*", "^", "v", "=", "o", "*", "=", ">", "-", "|", "...", "v"}
+		return glyphs{"-", "|", "+", "+", "+", "+", "*", "^", "v", "=", "o", "*", "|", "...", "v"}
 	}
-	return glyphs{"─", "│", "╭", "╮", "╰", "╯", "●", "▲", "▼", "─", "○", "★", "━", "╸", "─", "│", "…", "▾"}
+	return glyphs{"─", "│", "╭", "╮", "╰", "╯", "●", "▲", "▼", "─", "○", "★", "│", "…", "▾"}
 }
 
 // shorten leaves out what does not fit, word by word from the end; words stand two

@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 	"github.com/fcnx/fcnx/tui/plot"
 )
@@ -35,12 +36,11 @@ func (c *chartView) whole() { c.from, c.to = 0, 0 }
 const recentShare = 0.2
 
 // steps is the range of steps on the charts, (from, to].
-func (m *Model) steps(w *watched) (from, to float64) {
-	first, last, ok := w.history.Loss().Bounds()
+func (m *Model) steps() (from, to float64) {
+	from, to, ok := m.bounds()
 	if !ok {
 		return 0, 1
 	}
-	from, to = float64(first-1), float64(last)
 	if m.chart.recent {
 		from = math.Round(math.Max(from, to-math.Max(recentShare*(to-from), 50)))
 	}
@@ -50,34 +50,47 @@ func (m *Model) steps(w *watched) (from, to float64) {
 	return from, math.Max(to, from+1)
 }
 
+// bounds are the steps that there are, of all runs on the screen.
+func (m *Model) bounds() (from, to float64, ok bool) {
+	runs := []*watched{m.run()}
+	if m.several() {
+		runs = m.runs
+	}
+	from, to = math.Inf(1), math.Inf(-1)
+	for _, w := range runs {
+		if first, last, there := w.history.Loss().Bounds(); there {
+			from, to = math.Min(from, float64(first-1)), math.Max(to, float64(last))
+		}
+	}
+	return from, to, from < to
+}
+
 // zoomChart makes the range times as wide, around the crosshair or the right end.
 func (m *Model) zoomChart(times float64) tea.Cmd {
-	w := m.run()
-	first, last, ok := w.history.Loss().Bounds()
+	first, last, ok := m.bounds()
 	if !ok {
 		return nil
 	}
-	from, to := m.steps(w)
+	from, to := m.steps()
 	center := to
 	if m.chart.crossed {
 		center = m.chart.cross
-	} else if m.chart.zoomed() && to < float64(last) {
+	} else if m.chart.zoomed() && to < last {
 		center = (from + to) / 2
 	}
 	share := (center - from) / (to - from)
 	width := math.Max((to-from)*times, 8)
-	m.setRange(center-share*width, center+(1-share)*width, float64(first-1), float64(last))
+	m.setRange(center-share*width, center+(1-share)*width, first, last)
 	return nil
 }
 
 // panChart moves the range by a quarter of it; up and down zoom.
 func (m *Model) panChart(key string) {
-	w := m.run()
-	first, last, ok := w.history.Loss().Bounds()
+	first, last, ok := m.bounds()
 	if !ok {
 		return
 	}
-	from, to := m.steps(w)
+	from, to := m.steps()
 	by := (to - from) / 4
 	switch key {
 	case "up":
@@ -87,12 +100,12 @@ func (m *Model) panChart(key string) {
 		m.zoomChart(2)
 		return
 	case "left":
-		by = -math.Min(by, from-float64(first-1))
+		by = -math.Min(by, from-first)
 	case "right":
-		by = math.Min(by, float64(last)-to)
+		by = math.Min(by, last-to)
 	}
 	if by != 0 {
-		m.setRange(from+by, to+by, float64(first-1), float64(last))
+		m.setRange(from+by, to+by, first, last)
 	}
 }
 
@@ -109,7 +122,7 @@ func (m *Model) setRange(from, to, first, last float64) {
 
 // crosshair puts it at the newest step, and moves it by a sixtieth of the chart.
 func (m *Model) crosshair(key string) tea.Cmd {
-	from, to := m.steps(m.run())
+	from, to := m.steps()
 	by := math.Max((to-from)/60, 1)
 	switch {
 	case !m.chart.crossed:
@@ -124,8 +137,8 @@ func (m *Model) crosshair(key string) tea.Cmd {
 }
 
 // newChart is a chart of the steps that all charts show.
-func (m *Model) newChart(w *watched) plot.Chart {
-	from, to := m.steps(w)
+func (m *Model) newChart() plot.Chart {
+	from, to := m.steps()
 	c := plot.Chart{From: from, To: to, Cursor: math.NaN(), ASCII: m.ascii, Axis: m.styles.faint, Alarm: m.styles.alarm, CursorStyle: m.styles.dim}
 	if m.chart.crossed {
 		c.Cursor = m.chart.cross
@@ -140,7 +153,7 @@ func (m *Model) lossChart(width, height int) (right string, body []string) {
 	if w.history.Last().Step == 0 {
 		return "", middle([]string{m.styles.dim.Render("no step yet")}, width, height)
 	}
-	c := m.newChart(w)
+	c := m.newChart()
 	c.Log = m.chart.log
 	c.Series = []plot.Series{m.curve(w.history.Loss(), c, width, m.styles.train, m.styles.trainBand), {
 		Name: "val", Marks: m.marks(w, c, func(e history.Eval) float64 { return e.Loss }), Line: m.styles.val,
@@ -158,19 +171,19 @@ func (m *Model) at(w *watched) string {
 	x := m.chart.cross
 	text := fmt.Sprintf("step %.0f", x)
 	if col := w.history.Loss().Columns(int64(x)-1, int64(x), 1)[0]; col.N > 0 {
-		text += "  loss " + number(col.Mean)
+		text += "  loss " + wording.Number(col.Mean)
 		if col.Min < col.Max {
-			text += fmt.Sprintf(" (%s to %s)", number(col.Min), number(col.Max))
+			text += fmt.Sprintf(" (%s to %s)", wording.Number(col.Min), wording.Number(col.Max))
 		}
 	} else if col.Bad > 0 {
 		text += "  loss NaN"
 	}
 	if col := w.history.Rate().Columns(int64(x)-1, int64(x), 1)[0]; col.N > 0 {
-		text += "  rate " + number(col.Mean)
+		text += "  rate " + wording.Number(col.Mean)
 	}
 	for _, e := range w.history.Evals() {
 		if math.Abs(float64(e.Step)-x) < 1 {
-			text += fmt.Sprintf("  val %s  mIoU %.3f", number(e.Loss), e.MeanIoU)
+			text += fmt.Sprintf("  val %s  mIoU %.3f", wording.Number(e.Loss), e.MeanIoU)
 		}
 	}
 	return m.styles.strong.Render(text)
@@ -217,7 +230,7 @@ func word(yes bool, a, b string) string {
 // scoreChart is mean IoU and pixel accuracy at each evaluation.
 func (m *Model) scoreChart(width, height int) (right string, body []string) {
 	w := m.run()
-	c := m.newChart(w)
+	c := m.newChart()
 	c.Series = []plot.Series{
 		{Name: "accuracy", Marks: m.marks(w, c, func(e history.Eval) float64 { return e.PixelAccuracy }), Connect: true, Line: m.styles.faint},
 		{Name: "mIoU", Marks: m.marks(w, c, func(e history.Eval) float64 { return e.MeanIoU }), Connect: true, Line: m.styles.val},
@@ -240,8 +253,8 @@ func (m *Model) rateChart(width, height int) (right string, body []string) {
 	if w.history.Last().Step == 0 {
 		return "", middle([]string{m.styles.dim.Render("no step yet")}, width, height)
 	}
-	c := m.newChart(w)
+	c := m.newChart()
 	s := plot.Series{Columns: w.history.Rate().Columns(int64(c.From), int64(c.To), plot.Samples(width)), Line: m.styles.train, Shade: m.styles.trainBand}
 	c.Series = []plot.Series{s}
-	return m.styles.dim.Render(number(w.history.Last().LR)), c.Render(width, height)
+	return m.styles.dim.Render(wording.Number(w.history.Last().LR)), c.Render(width, height)
 }

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 	"github.com/fcnx/fcnx/tui/plot"
 )
@@ -68,14 +69,14 @@ type classRow struct {
 
 // classRows are the classes that the filter lets through, in order.
 func (m *Model) classRows(w *watched) []classRow {
-	started, _ := w.history.Started()
-	evals := w.history.Evals()
-	rows := make([]classRow, 0, len(started.Classes))
-	for i, name := range started.Classes {
-		if !strings.Contains(strings.ToLower(name), strings.ToLower(m.classes.filter)) {
-			continue
+	if v := w.history.Versions().Evals; w.classes == nil || w.rowsOf != v {
+		w.classes, w.rowsOf = allRows(w.history), v
+	}
+	var rows []classRow
+	for _, r := range w.classes {
+		if strings.Contains(strings.ToLower(r.name), strings.ToLower(m.classes.filter)) {
+			rows = append(rows, r)
 		}
-		rows = append(rows, row(i, printable(name), evals))
 	}
 	worst := func(v float64) float64 { // NaN goes last
 		if math.IsNaN(v) {
@@ -94,6 +95,16 @@ func (m *Model) classRows(w *watched) []classRow {
 		}
 		return 0
 	})
+	return rows
+}
+
+// allRows goes over every evaluation, which is done once for each new one.
+func allRows(h *history.Run) []classRow {
+	started, _ := h.Started()
+	rows := make([]classRow, len(started.Classes))
+	for i, name := range started.Classes {
+		rows[i] = row(i, wording.Printable(name), h.Evals())
+	}
 	return rows
 }
 
@@ -142,7 +153,7 @@ func (m *Model) classBars(width, height int) (right string, body []string) {
 	started, _ := w.history.Started()
 	names := 0
 	for _, name := range started.Classes {
-		names = max(names, visible(printable(name)))
+		names = max(names, visible(wording.Printable(name)))
 	}
 	names = min(names, max(width/3, 8))
 	const changes = 2 * 8

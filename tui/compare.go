@@ -2,10 +2,11 @@ package tui
 
 import (
 	"fmt"
-	"math"
+	"slices"
 
 	"charm.land/lipgloss/v2"
 
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 	"github.com/fcnx/fcnx/tui/plot"
 )
@@ -13,14 +14,28 @@ import (
 // comparison is several runs beside each other: one chart of their losses, one of
 // their scores, and a table.
 func (m *Model) comparison(width, height int) []string {
+	from := [3]any{width, height, m.view}
+	versions := ""
+	for _, w := range m.runs {
+		versions += fmt.Sprint(w.history.Versions(), w.history.State(), w.now.Unix())
+	}
+	key := [2]any{from, versions}
+	if c, ok := m.cache[comparisonPanel]; ok && c.from == any(key) {
+		return slices.Clone(c.lines)
+	}
+	lines := m.drawComparison(width, height)
+	m.cache[comparisonPanel] = cached{key, lines}
+	return slices.Clone(lines)
+}
+
+// comparisonPanel is the comparison's place in the cache.
+const comparisonPanel panel = 0
+
+func (m *Model) drawComparison(width, height int) []string {
 	table := min(len(m.runs)+3, height/2)
 	charts := height - table
-	loss := m.newChart(m.run())
-	loss.From, loss.To = m.commonSteps()
+	loss, score := m.newChart(), m.newChart()
 	loss.Log = m.chart.log
-	score := loss
-	score.Log = false
-	loss.Series, score.Series = nil, nil
 	left := width / 2
 	stacked := width < midWidth
 	if stacked {
@@ -30,17 +45,16 @@ func (m *Model) comparison(width, height int) []string {
 		style := m.runStyle(i)
 		s := m.curve(w.history.Loss(), loss, left-4, style, style)
 		s.Band = false
-		s.Name = w.source.Name()
 		loss.Series = append(loss.Series, s)
-		score.Series = append(score.Series, plot.Series{Name: s.Name, Line: style, Connect: true,
+		score.Series = append(score.Series, plot.Series{Line: style, Connect: true,
 			Marks: m.marks(w, score, func(e history.Eval) float64 { return e.MeanIoU })})
 	}
 	right := m.styles.dim.Render(fmt.Sprintf("smooth %g  %s  %s", weights()[m.chart.smooth], word(m.chart.log, "log", "lin"), m.window()))
 	var out []string
 	if stacked {
 		half := charts / 2
-		out = append(m.box("Loss", right, loss.Render(width-4, half-2), width, half, m.focus == lossPanel),
-			m.box("mIoU", "", score.Render(width-4, charts-half-2), width, charts-half, m.focus == scorePanel)...)
+		out = append(m.box("Loss", right, loss.Render(width-4, half-2), width, half, false),
+			m.box("mIoU", "", score.Render(width-4, charts-half-2), width, charts-half, false)...)
 	} else {
 		out = beside(m.box("Loss", right, loss.Render(left-4, charts-2), left, charts, false),
 			m.box("mIoU", "", score.Render(width-left-4, charts-2), width-left, charts, false))
@@ -50,37 +64,27 @@ func (m *Model) comparison(width, height int) []string {
 
 func (m *Model) runStyle(i int) lipgloss.Style { return m.styles.runs[i%len(m.styles.runs)] }
 
-// commonSteps is the range of steps that holds every run, or what is zoomed into.
-func (m *Model) commonSteps() (from, to float64) {
-	if m.chart.zoomed() {
-		return m.chart.from, m.chart.to
-	}
-	from, to = math.Inf(1), math.Inf(-1)
-	for _, w := range m.runs {
-		if first, last, ok := w.history.Loss().Bounds(); ok {
-			from, to = math.Min(from, float64(first-1)), math.Max(to, float64(last))
-		}
-	}
-	if from >= to {
-		return 0, 1
-	}
-	if m.chart.recent {
-		from = math.Round(to - recentShare*(to-from))
-	}
-	return from, to
-}
-
 // runTable is a line a run; the chosen one is marked.
 func (m *Model) runTable() []string {
 	names := 4
 	for _, w := range m.runs {
 		names = max(names, min(visible(w.source.Name()), 30))
 	}
-	lines := []string{m.styles.dim.Render("    " + fit("run", names) + "  state       step              loss     mIoU     best          left")}
+	lossAt := "loss"
+	if m.chart.crossed {
+		lossAt = fmt.Sprintf("@%.0f", m.chart.cross)
+	}
+	lines := []string{m.styles.dim.Render("    " + fit("run", names) + "  state       step              " + fit(lossAt, 7) + "  mIoU     best          left")}
 	for i, w := range m.runs {
 		started, _ := w.history.Started()
 		last := w.history.Last()
-		miou, best, left := "-", "-", ""
+		miou, best, left, loss := "-", "-", "", wording.Number(float64(last.Loss))
+		if m.chart.crossed {
+			loss = "-"
+			if c := w.history.Loss().Columns(int64(m.chart.cross)-1, int64(m.chart.cross), 1)[0]; c.N > 0 {
+				loss = wording.Number(c.Mean)
+			}
+		}
 		if evals := w.history.Evals(); len(evals) > 0 {
 			miou = fmt.Sprintf("%.3f", evals[len(evals)-1].MeanIoU)
 		}
@@ -95,9 +99,9 @@ func (m *Model) runTable() []string {
 			pointer = "> "
 		}
 		state := w.history.State()
-		lines = append(lines, pointer+m.runStyle(i).Render(m.glyphs.dot)+" "+fit(printable(w.source.Name()), names)+"  "+
+		lines = append(lines, pointer+m.runStyle(i).Render(m.glyphs.dot)+" "+fit(wording.Printable(w.source.Name()), names)+"  "+
 			m.stateStyle(state).Render(fit(string(state), 10))+"  "+fit(fmt.Sprintf("%d/%d", last.Step, started.Steps), 16)+"  "+
-			fit(number(float64(last.Loss)), 7)+"  "+fit(miou, 7)+"  "+fit(best, 12)+"  "+left)
+			fit(loss, 7)+"  "+fit(miou, 7)+"  "+fit(best, 12)+"  "+left)
 	}
 	return lines
 }

@@ -2,14 +2,14 @@ package tui
 
 import (
 	"fmt"
-	"math"
 	"strings"
-	"time"
 
 	"charm.land/lipgloss/v2"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
+	"github.com/fcnx/fcnx/tui/plot"
 )
 
 // header is the two lines that every screen begins with: which run, on what, in
@@ -27,7 +27,7 @@ func (m *Model) header(width int) []string {
 
 // identity says who the run is at the left, and how it is at the right.
 func (m *Model) identity(w *watched, width int) string {
-	name := " " + m.styles.strong.Render("fcnx") + "  " + m.styles.strong.Render(printable(w.source.Name()))
+	name := " " + m.styles.strong.Render("fcnx") + "  " + m.styles.strong.Render(wording.Printable(w.source.Name()))
 	// What does not fit is left out whole, the last first; state and name stay.
 	right := ""
 	for _, part := range m.condition(w) {
@@ -72,9 +72,9 @@ func (m *Model) description(w *watched) []string {
 	if !ok {
 		return nil
 	}
-	backend := printable(s.Backend)
+	backend := wording.Printable(s.Backend)
 	if s.Plugin != "" {
-		backend += " (" + printable(s.Plugin) + ")"
+		backend += " (" + wording.Printable(s.Plugin) + ")"
 	}
 	if s.Devices > 1 {
 		backend += ", " + plural(int64(s.Devices), "device")
@@ -82,7 +82,7 @@ func (m *Model) description(w *watched) []string {
 		backend += ", " + plural(int64(sys.Cores), "core")
 	}
 	return []string{
-		printable(s.Model + " " + s.Encoder), million(s.Params) + " weights", dataName(s.Data),
+		wording.Printable(s.Model + " " + s.Encoder), wording.Millions(s.Params) + " weights", dataName(s.Data),
 		fmt.Sprintf("%d classes", len(s.Classes)), backend, fmt.Sprintf("batch %d", s.Batch),
 	}
 }
@@ -93,9 +93,9 @@ func dataName(spec string) string {
 	path, _, _ := strings.Cut(rest, "?")
 	if path == "" {
 		kind, _, _ = strings.Cut(kind, "?")
-		return printable(kind)
+		return wording.Printable(kind)
 	}
-	return printable(kind + ":" + path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:])
+	return wording.Printable(kind + ":" + path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:])
 }
 
 func (m *Model) replayText(w *watched) string {
@@ -126,7 +126,7 @@ func (m *Model) stateStyle(s history.State) lipgloss.Style {
 }
 
 func leftText(left history.Span) string {
-	lo, hi := span(left.Min), span(left.Max)
+	lo, hi := wording.WholeSeconds(left.Min.Seconds()), wording.WholeSeconds(left.Max.Seconds())
 	if lo == hi {
 		return "about " + hi
 	}
@@ -147,12 +147,12 @@ func (m *Model) progress(w *watched, width int) string {
 	now := w.history.Phase()
 	var before, after []string
 	for _, p := range w.history.Phases(w.now) {
-		text := p.Name + " " + span(time.Duration(p.Seconds*float64(time.Second)))
+		text := p.Name + " " + wording.Seconds(p.Seconds)
 		style := m.styles.dim
 		if p.Name == now.Name && !w.history.State().Over() {
 			style = m.phaseStyle(p.Name)
 			if now.Detail != "" && p.Name == event.PhaseCompile {
-				text = "compile " + printable(now.Detail) + " " + span(w.now.Sub(now.Time))
+				text = "compile " + wording.Printable(now.Detail) + " " + wording.Seconds(w.now.Sub(now.Time).Seconds())
 			}
 		}
 		switch p.Name {
@@ -190,17 +190,7 @@ func (m *Model) progress(w *watched, width int) string {
 	if s.Steps > 0 {
 		fraction = float64(last.Step) / float64(s.Steps)
 	}
-	return fit(line+m.styles.train.Render("train ")+m.meter(fraction, max(room-1, 0))+count+right, width)
-}
-
-// meter is a bar of progress, width cells wide.
-func (m *Model) meter(fraction float64, width int) string {
-	done := int(math.Round(min(max(fraction, 0), 1) * float64(width)))
-	line := strings.Repeat(m.glyphs.done, done)
-	if done < width && done > 0 {
-		line = strings.Repeat(m.glyphs.done, done-1) + m.glyphs.head
-	}
-	return m.styles.train.Render(line) + m.styles.faint.Render(strings.Repeat(m.glyphs.todo, width-done))
+	return fit(line+m.styles.train.Render("train ")+plot.Progress(max(room-1, 0), fraction, m.styles.train, m.styles.faint, m.ascii)+count+right, width)
 }
 
 func (m *Model) phaseStyle(name string) lipgloss.Style {
@@ -219,7 +209,7 @@ func (m *Model) end(w *watched, width int) string {
 	text := ""
 	switch f, _ := w.history.Finished(); state {
 	case history.Done:
-		text = fmt.Sprintf("done: %s in %s", plural(f.Step, "step"), span(seconds(f.Seconds)))
+		text = fmt.Sprintf("done: %s in %s", plural(f.Step, "step"), wording.Seconds(f.Seconds))
 	case history.Stopped:
 		text = fmt.Sprintf("stopped after step %d and saved; fcnx train --resume=%s goes on", f.Step, w.source.Dir())
 	case history.Diverged:
@@ -236,7 +226,5 @@ func (m *Model) end(w *watched, width int) string {
 	if m.options.Still || visible(text)+visible(hint) > width {
 		hint = ""
 	}
-	return ends(" "+m.stateStyle(state).Render(printable(text)), m.styles.dim.Render(hint), width)
+	return ends(" "+m.stateStyle(state).Render(wording.Printable(text)), m.styles.dim.Render(hint), width)
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 )
 
 // binding is a line of the key table, from which the help and the footer are made.
@@ -23,6 +24,7 @@ const (
 	whenLive    = "live"    // a run that can be asked
 	whenReplay  = "replay"  // a recording that is played
 	whenSeveral = "several" // more than one run
+	whenAlone   = "alone"   // one run on the screen
 )
 
 // bindings is the key table.
@@ -30,11 +32,11 @@ func bindings() []binding {
 	return []binding{
 		{keys: "?", help: "this page", short: "help", do: func(m *Model, _ string) tea.Cmd { m.helping = true; return nil }},
 		{keys: "q ctrl+c", label: "q, ctrl+c", help: "leave: stop the run, detach from it, or stay", short: "quit", do: (*Model).quit},
-		{keys: "d", help: "detach: leave the screen, the run goes on", do: func(m *Model, _ string) tea.Cmd { return m.leave(Detached) }},
+		{keys: "d", help: "detach: leave the screen, the run goes on", do: func(m *Model, _ string) tea.Cmd { return m.detach() }},
 		{keys: "tab", help: "focus the next panel", short: "focus", do: func(m *Model, _ string) tea.Cmd { m.cycle(1); return nil }},
 		{keys: "shift+tab", help: "focus the one before", do: func(m *Model, _ string) tea.Cmd { m.cycle(-1); return nil }},
-		{keys: "1 2 3 4 5 6 7 8 9", label: "1-9", help: "go to a panel: " + panelList(), do: (*Model).goTo},
-		{keys: "z", help: "full screen, and back", short: "zoom", do: func(m *Model, _ string) tea.Cmd { m.zoomed = !m.zoomed; return nil }},
+		{keys: "1 2 3 4 5 6 7 8 9", label: "1-9", help: "go to a panel: " + panelList(), during: whenAlone, do: (*Model).goTo},
+		{keys: "z", help: "full screen, and back", short: "zoom", during: whenAlone, do: func(m *Model, _ string) tea.Cmd { m.zoomed = !m.zoomed; return nil }},
 		{keys: "esc", help: "back: from full screen, crosshair, filter, zoom", do: (*Model).back},
 		{keys: "enter", help: "look at the chosen run alone, and back", during: whenSeveral, do: func(m *Model, _ string) tea.Cmd { m.alone = !m.alone; return nil }},
 		{keys: "y", help: "log scale of the loss", short: "log", do: func(m *Model, _ string) tea.Cmd { m.chart.log = !m.chart.log; return nil }},
@@ -44,8 +46,8 @@ func bindings() []binding {
 		{keys: "-", help: "zoom out", do: func(m *Model, _ string) tea.Cmd { m.zoomChart(2); return nil }},
 		{keys: "left right up down", label: "arrows", help: "charts: pan, zoom; picture: image, evaluation; lists: scroll", do: (*Model).arrow},
 		{keys: "[ ]", help: "crosshair: values at a step, and move it", do: (*Model).crosshair},
-		{keys: "o", help: "order of the classes: fall since the best, IoU, name, label", do: func(m *Model, _ string) tea.Cmd { m.classes.order = (m.classes.order + 1) % orders; return nil }},
-		{keys: "/", help: "show only classes whose name has this in it", short: "filter", do: func(m *Model, _ string) tea.Cmd { m.classes.typing = true; return nil }},
+		{keys: "o", help: "order of the classes: fall since the best, IoU, name, label", during: whenAlone, do: func(m *Model, _ string) tea.Cmd { m.classes.order = (m.classes.order + 1) % orders; return nil }},
+		{keys: "/", help: "show only classes whose name has this in it", short: "filter", during: whenAlone, do: func(m *Model, _ string) tea.Cmd { m.classes.typing = true; return nil }},
 		{keys: "space", help: "freeze the view (the run goes on)", short: "freeze", do: (*Model).freeze},
 		{keys: "a", help: "ASCII instead of lines and dots, and back", do: func(m *Model, _ string) tea.Cmd { m.setASCII(!m.ascii); return nil }},
 		{keys: "c", help: "save a checkpoint now", short: "save", during: whenLive, do: func(m *Model, _ string) tea.Cmd { return m.ask(event.ActionSave) }},
@@ -85,12 +87,14 @@ func (b binding) binds(key string) bool {
 func (m *Model) works(b binding) bool {
 	switch b.during {
 	case whenLive:
-		return m.run().live()
+		return m.live(m.run())
 	case whenReplay:
 		_, ok := m.run().source.(Player)
 		return ok
 	case whenSeveral:
 		return len(m.runs) > 1
+	case whenAlone:
+		return !m.several()
 	}
 	return true
 }
@@ -116,9 +120,15 @@ func (m *Model) whyNot(b binding) string {
 		if m.run().source.Replayed() {
 			return "this is a recording; nothing can be asked of it"
 		}
+		if m.run().silent() {
+			return "the run has not begun"
+		}
 		return "no process trains this run now"
 	case whenReplay:
 		return "this is no recording that is played"
+	}
+	if b.during == whenAlone {
+		return "for one run; enter looks at the chosen one alone"
 	}
 	return "there is only one run"
 }
@@ -133,6 +143,8 @@ func (m *Model) footer(width int) string {
 		right = m.styles.warn.Render(text) + " "
 	} else if m.frozen {
 		right = m.styles.warn.Render("frozen: space goes on") + " "
+	} else if err := m.run().err; err != nil {
+		right = m.styles.alarm.Render(wording.Printable(err.Error())) + " "
 	}
 	line, room := "", width-visible(right)
 	for _, b := range bindings() {

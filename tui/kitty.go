@@ -26,10 +26,8 @@ type kittyKey struct {
 	cols, rows int
 }
 
-const (
-	firstKittyID = 10001 // other programs count from 1
-	keepKitty    = 32    // pictures that the terminal holds
-)
+// keepKitty is how many pictures the terminal holds.
+const keepKitty = 32
 
 // kittyMsg is a picture, encoded for the terminal.
 type kittyMsg struct {
@@ -59,6 +57,18 @@ func (m *Model) hearKitty(msg tea.Msg) bool {
 	return true
 }
 
+// forgetKitty takes all pictures out of the terminal's memory.
+func (m *Model) forgetKitty() tea.Cmd {
+	data := ""
+	for _, key := range m.picture.kitty.order {
+		data += picture.Delete(m.picture.kitty.ids[key])
+	}
+	if data == "" {
+		return nil
+	}
+	return tea.Raw(data)
+}
+
 // place is the text that stands for a picture, nil until the terminal has it.
 func (v *kittyView) place(img image.Image, cols, rows int) []string {
 	key := kittyKey{img, cols, rows}
@@ -83,7 +93,7 @@ func (m *Model) encodeKitty() tea.Cmd {
 	}
 	v.busy = true
 	v.sent++
-	id := firstKittyID + v.sent
+	id := picture.FirstID + v.sent
 	return func() tea.Msg { return kittyMsg{key, picture.Transmit(id, key.picture, key.cols, key.rows)} }
 }
 
@@ -97,7 +107,7 @@ func (m *Model) transmit(msg kittyMsg) tea.Cmd {
 	if v.ids == nil {
 		v.ids = map[kittyKey]uint32{}
 	}
-	v.ids[msg.key] = firstKittyID + v.sent
+	v.ids[msg.key] = picture.FirstID + v.sent
 	v.order = append(v.order, msg.key)
 	data := msg.data
 	if len(v.order) > keepKitty {

@@ -35,7 +35,6 @@ const (
 	hugeWidth, hugeHeight  = 170, 46 // every panel
 	headerRows, footerRows = 2, 1
 	smallestWithFooter     = 9
-	classRows              = 14 // a panel of classes is not taller than it needs
 )
 
 // arrange divides a screen of width x height, without header and footer, among

@@ -9,6 +9,12 @@ import (
 // would show: for one frame without a program around it.
 func (m *Model) Load() error {
 	for _, w := range m.runs {
+		// Asked first: what a process that has gone had to say is there by then.
+		life, err := w.source.Life()
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.source.Name(), err)
+		}
+		w.life, w.status = life, w.source.Status()
 		for more := true; more; {
 			c, err := w.source.Next()
 			if err != nil {
@@ -17,12 +23,9 @@ func (m *Model) Load() error {
 			m.fold(chunkMsg{run: w, chunk: c})
 			more = c.More
 		}
-		life, err := w.source.Life()
-		if err != nil {
-			return fmt.Errorf("%s: %w", w.source.Name(), err)
+		if life == Gone {
+			w.lose(m.options.Now())
 		}
-		m.hearLife(lifeMsg{w, life})
-		m.hearLife(lifeMsg{w, life}) // nobody can write between two looks at once
 	}
 	for cmd := m.wantPicture(); cmd != nil; cmd = m.wantPicture() {
 		if msg, ok := cmd().(pictureMsg); ok {

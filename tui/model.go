@@ -38,8 +38,7 @@ type Options struct {
 	// Kitty lets pictures be drawn by the Kitty protocol where the terminal says
 	// that it knows it.
 	Kitty bool
-	// Attached says that this dashboard started the run, and should end with it when
-	// it is asked to stop.
+	// Attached says that this dashboard started the process that trains.
 	Attached bool
 	// Zone is where the clock of the log is; nil: this machine's.
 	Zone *time.Location
@@ -79,7 +78,6 @@ type Model struct {
 	cache   map[panel]cached
 	content string // what View returns
 	leaving *Leaving
-	err     error
 }
 
 // watched is one run and what is known of it.
@@ -88,19 +86,29 @@ type watched struct {
 	history *history.Run
 	now     time.Time // the run's: the wall clock, or the replay's
 	life    Life
-	lifeAt  time.Time
-	asking  bool // a poll is under way
-	probing bool // a look at its life is
+	lifeAt  time.Time // of the last look at it
+	heardAt time.Time // when the last record came
+	status  string    // of the source
+	asking  bool      // a poll is under way
+	probing bool      // a look at its life is
 	read    int64
 	size    int64
 	ended   bool // a replay is at its end
-	bad     int
+	bad     int  // lines that are no records
 	err     error
+	classes []classRow // in label order, as of version rowsOf of the evaluations
+	rowsOf  uint64
 }
 
-// live tells whether there is a process that can be asked.
-func (w *watched) live() bool {
-	return !w.source.Replayed() && w.life == Running && !w.history.State().Over()
+// live tells whether there is a process that can be asked, as far as one can tell.
+func (m *Model) live(w *watched) bool {
+	switch {
+	case w.source.Replayed():
+		return false
+	case m.options.Attached: // our own process, of which nobody is in doubt
+		return w.life == Running && !w.history.State().Over()
+	}
+	return w.life != Gone && !w.silent() && !w.history.State().Over()
 }
 
 // New makes a dashboard of one run or several.
@@ -139,8 +147,9 @@ type (
 		err   error
 	}
 	lifeMsg struct {
-		run  *watched
-		life Life
+		run    *watched
+		life   Life
+		status string
 	}
 	askedMsg struct {
 		action string
@@ -174,7 +183,7 @@ func (m *Model) poll() tea.Cmd {
 				if err != nil {
 					life = Unknown
 				}
-				return lifeMsg{w, life}
+				return lifeMsg{w, life, w.source.Status()}
 			})
 		}
 	}
@@ -192,8 +201,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case chunkMsg:
 		return m, m.fold(msg)
 	case lifeMsg:
-		msg.run.probing = false
-		m.hearLife(msg)
+		msg.run.probing, msg.run.life, msg.run.status = false, msg.life, msg.status
 		return m, nil
 	case askedMsg:
 		m.asked(msg)
@@ -225,6 +233,11 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
+// silence is how long a run whose lock is free must have said nothing to be given
+// up: a process tells of its machine every two seconds, and the last records of one
+// that has ended may not have been read yet.
+const silence = 3 * time.Second
+
 // fold takes new records in. The screen shows them at the next tick: so however
 // fast records come, it is drawn ten times a second.
 func (m *Model) fold(msg chunkMsg) tea.Cmd {
@@ -234,32 +247,33 @@ func (m *Model) fold(msg chunkMsg) tea.Cmd {
 		return nil
 	}
 	if c.Reset {
-		w.history = history.New()
+		w.history, w.classes = history.New(), nil
+		m.view++ // its versions begin anew
 	}
 	wasOver := w.history.State().Over()
 	for _, r := range c.Records {
 		w.history.Add(r)
 	}
+	w.now, w.read, w.size, w.ended = c.Now, c.Read, c.Size, c.Ended
+	w.bad += c.Bad
+	if len(c.Records) > 0 || c.More {
+		w.heardAt = m.now
+	} else if w.life == Gone && m.now.Sub(w.heardAt) >= silence {
+		w.lose(m.now)
+	}
 	if w.history.State().Over() && !wasOver {
 		m.summary = true // however many keys were pressed before
 	}
-	w.now, w.read, w.size, w.ended = c.Now, c.Read, c.Size, c.Ended
-	w.bad += c.Bad
 	if c.More && !m.frozen {
 		return m.poll()
 	}
 	return nil
 }
 
-// hearLife notices when the process has gone without a word. The lock is free a
-// moment before the last record is read, so the second look decides.
-func (m *Model) hearLife(msg lifeMsg) {
-	w := msg.run
-	gone := msg.life == Gone && w.life == Gone
-	w.life = msg.life
-	if _, begun := w.history.Started(); gone && begun && !w.history.State().Over() {
-		w.history.Lose(m.options.Now())
-		m.summary = true
+// lose gives a run up that has not said that it ended.
+func (w *watched) lose(now time.Time) {
+	if !w.silent() && !w.history.State().Over() {
+		w.history.Lose(now)
 	}
 }
 
@@ -279,7 +293,7 @@ func (m *Model) View() tea.View {
 	return v
 }
 
-// Left is why the dashboard was left, and Err what went wrong with it.
+// Left is why the dashboard was left.
 func (m *Model) Left() Leaving {
 	if m.leaving == nil {
 		return Hidden
@@ -288,9 +302,9 @@ func (m *Model) Left() Leaving {
 }
 
 func (m *Model) leave(why Leaving) tea.Cmd {
-	if why == Detached && !m.run().live() && !m.several() {
+	if why == Detached && (m.several() || !m.live(m.run())) {
 		why = Quit
 	}
 	m.leaving = &why
-	return tea.Quit
+	return tea.Sequence(m.forgetKitty(), tea.Quit)
 }

@@ -2,12 +2,11 @@ package tui
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
 
 	"charm.land/lipgloss/v2"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/plot"
 )
 
@@ -18,7 +17,7 @@ func (m *Model) stepSplit(width, height int) (title, right string, body []string
 	s := w.history.Split()
 	title = "Step"
 	if s.Total > 0 {
-		title = "Step " + number(s.Total) + " ms"
+		title = "Step " + wording.Number(s.Total) + " ms"
 	}
 	started, _ := w.history.Started()
 	names := []string{"data", "device", "read", "screen"}
@@ -36,17 +35,17 @@ func (m *Model) stepSplit(width, height int) (title, right string, body []string
 	last := w.history.Last()
 	if last.Step > 0 {
 		body = append(body, plot.Stack(width, parts, m.ascii), legend)
-		body = append(body, pack(width, number(s.ImagesPerSecond)+" images/s", "rate "+number(last.LR), fmt.Sprintf("batch %d", started.Batch))...)
+		body = append(body, pack(width, wording.Number(s.ImagesPerSecond)+" images/s", "rate "+wording.Number(last.LR), fmt.Sprintf("batch %d", started.Batch))...)
 	}
 	if sys, ok := w.history.System(); ok {
-		body = append(body, pack(width, "memory "+bytes(sys.RSS)+" of "+bytes(sys.Memory),
-			fmt.Sprintf("cpu %3.0f%% of %s", sys.CPUPercent, plural(int64(sys.Cores), "core")), bytes(sys.Disk)+" of disk free")...)
+		body = append(body, pack(width, "memory "+wording.Bytes(sys.RSS)+" of "+wording.Bytes(sys.Memory),
+			fmt.Sprintf("cpu %3.0f%% of %s", sys.CPUPercent, plural(int64(sys.Cores), "core")), wording.Bytes(sys.Disk)+" of disk free")...)
 		for _, g := range sys.GPUs {
 			body = append(body, m.gpu(g, width))
 		}
 	}
 	if last.GradNorm != nil {
-		body = append(body, "gradient norm "+number(float64(*last.GradNorm)))
+		body = append(body, "gradient norm "+wording.Number(float64(*last.GradNorm)))
 	}
 	return title, "", body
 }
@@ -77,7 +76,7 @@ func share100(v float64) string {
 }
 
 func (m *Model) gpu(g event.GPU, width int) string {
-	text := fmt.Sprintf(" %3.0f%%  %s of %s", g.Utilization, bytes(g.Used), bytes(g.Memory))
+	text := fmt.Sprintf(" %3.0f%%  %s of %s", g.Utilization, wording.Bytes(g.Used), wording.Bytes(g.Memory))
 	if g.Watts > 0 {
 		text += fmt.Sprintf("  %.0f W", g.Watts)
 	}
@@ -85,7 +84,7 @@ func (m *Model) gpu(g event.GPU, width int) string {
 		text += fmt.Sprintf("  %.0f C", g.Celsius)
 	}
 	bar := max(min(width-visible(g.Name)-visible(text)-1, 20), 0)
-	return printable(g.Name) + " " + m.styles.train.Render(plot.Bar(bar, g.Utilization/100, m.ascii)) + text
+	return wording.Printable(g.Name) + " " + m.styles.train.Render(plot.Bar(bar, g.Utilization/100, m.ascii)) + text
 }
 
 // checkpoints lists what is safely on disk, the newest first.
@@ -102,7 +101,7 @@ func (m *Model) checkpoints(width, height int) (right string, body []string) {
 		if hasBest && s.Step == best.Step {
 			mark = m.styles.best.Render(m.glyphs.star) + " "
 		}
-		line := mark + fmt.Sprintf("step %-*d  %s  %s in %s", 9, s.Step, m.styles.dim.Render(s.Time.In(m.options.Zone).Format("15:04:05")), bytes(s.Bytes), span(seconds(s.Seconds)))
+		line := mark + fmt.Sprintf("step %-*d  %s  %s in %s", 9, s.Step, m.styles.dim.Render(s.Time.In(m.options.Zone).Format("15:04:05")), wording.Bytes(s.Bytes), wording.Seconds(s.Seconds))
 		for _, e := range w.history.Evals() {
 			if e.Step == s.Step {
 				line += fmt.Sprintf("  mIoU %.3f", e.MeanIoU)
@@ -118,7 +117,8 @@ func (m *Model) checkpoints(width, height int) (right string, body []string) {
 
 // logTail is the newest lines, the last at the bottom.
 func (m *Model) logTail(width, height int) (right string, body []string) {
-	lines := m.run().history.Log()
+	w := m.run()
+	lines := w.history.Log()
 	m.logTop = min(m.logTop, max(0, len(lines)-height))
 	end := len(lines) - m.logTop
 	var out []string
@@ -138,17 +138,8 @@ func (m *Model) logTail(width, height int) (right string, body []string) {
 	}
 	if m.logTop > 0 {
 		right = fmt.Sprintf("%d newer below", m.logTop)
+	} else if w.bad > 0 {
+		right = wording.Printable(fmt.Sprintf("%d lines of events.jsonl cannot be read", w.bad))
 	}
 	return right, body
-}
-
-// printable keeps names from elsewhere on one line and out of the terminal's
-// commands.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' ' // also what turns text around, U+202E say
-	}, text)
 }

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/train/score"
 	"github.com/fcnx/fcnx/tui/picture"
 )
@@ -21,10 +23,17 @@ type PictureReader func(dir, path string) (left, right image.Image, err error)
 type pictureView struct {
 	image   int // of the fixed samples
 	back    int // evaluations before the newest
-	read    map[string]*pair
-	order   []string // of read, the oldest first
-	loading string   // the file that is being read
+	read    map[pictureKey]*pair
+	order   []pictureKey // of read, the oldest first
+	loading bool
 	kitty   kittyView
+}
+
+// pictureKey is a file as it was when it was told of: a resumed run writes some of
+// them again.
+type pictureKey struct {
+	dir, path string
+	told      time.Time
 }
 
 // pair is a file of pictures, or why it cannot be seen.
@@ -38,17 +47,17 @@ type pair struct {
 const keepPictures = 24
 
 type pictureMsg struct {
-	path string
+	key  pictureKey
 	pair pair
 }
 
 func (v *pictureView) arrived(msg pictureMsg) {
 	if v.read == nil {
-		v.read = map[string]*pair{}
+		v.read = map[pictureKey]*pair{}
 	}
-	v.loading = ""
-	v.read[msg.path] = &msg.pair
-	v.order = append(v.order, msg.path)
+	v.loading = false
+	v.read[msg.key] = &msg.pair
+	v.order = append(v.order, msg.key)
 	if len(v.order) > keepPictures {
 		delete(v.read, v.order[0])
 		v.order = v.order[1:]
@@ -92,23 +101,24 @@ func (v *pictureView) chosen(previews []event.Preview) (event.Preview, event.Pre
 
 // wantPicture reads the next file that the picture panel is missing.
 func (m *Model) wantPicture() tea.Cmd {
-	if m.several() || m.picture.loading != "" || m.options.Picture == nil {
+	if m.several() || m.picture.loading || m.options.Picture == nil {
 		return nil
 	}
 	w := m.run()
-	_, img, ok := m.picture.chosen(w.history.Previews())
+	preview, img, ok := m.picture.chosen(w.history.Previews())
 	dir := w.source.Dir()
 	if !ok || dir == "" {
 		return nil
 	}
 	for _, path := range []string{img.Truth, img.Result} {
-		if m.picture.read[path] != nil {
+		key := pictureKey{dir, path, preview.Time}
+		if m.picture.read[key] != nil {
 			continue
 		}
-		m.picture.loading = path
+		m.picture.loading = true
 		return func() tea.Msg {
 			left, right, err := m.options.Picture(dir, path)
-			return pictureMsg{path, pair{left, right, err}}
+			return pictureMsg{key, pair{left, right, err}}
 		}
 	}
 	return nil
@@ -117,23 +127,25 @@ func (m *Model) wantPicture() tea.Cmd {
 // pictures is image, truth, prediction and errors of one sample.
 func (m *Model) pictures(width, height int) (title, right string, body []string) {
 	w := m.run()
+	m.picture.kitty.wanted = nil // of another drawing, at another size
 	title = picturePanel.title()
 	preview, img, ok := m.picture.chosen(w.history.Previews())
 	if !ok {
 		return title, "", middle([]string{m.styles.dim.Render("no pictures yet: they come with each evaluation")}, width, height)
 	}
 	title = fmt.Sprintf("Picture %d/%d", m.picture.image%len(preview.Images)+1, len(preview.Images))
-	right = fmt.Sprintf("step %d  %s  %.1f%% wrong, %.0f%% of it at borders", preview.Step, printable(img.ID), 100*img.Errors, 100*img.Boundary)
+	right = fmt.Sprintf("step %d  %s  %.1f%% wrong, %.0f%% of it at borders", preview.Step, wording.Printable(img.ID), 100*img.Errors, 100*img.Boundary)
 	if img.Worst != "" {
-		right += "  worst " + printable(img.Worst)
+		right += "  worst " + wording.Printable(img.Worst)
 	}
-	truth, result := m.picture.read[img.Truth], m.picture.read[img.Result]
+	dir := w.source.Dir()
+	truth, result := m.picture.read[pictureKey{dir, img.Truth, preview.Time}], m.picture.read[pictureKey{dir, img.Result, preview.Time}]
 	if truth == nil || result == nil {
 		return title, right, middle([]string{m.styles.dim.Render("reading")}, width, height)
 	}
 	for _, p := range []*pair{truth, result} {
 		if p.err != nil {
-			return title, right, middle(wrap(printable(p.err.Error()), width), width, height)
+			return title, right, middle(wrap(wording.Printable(p.err.Error()), width), width, height)
 		}
 	}
 	four := []frame{

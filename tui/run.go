@@ -66,9 +66,12 @@ func (g *guard) Init() (cmd tea.Cmd) {
 	return g.guarded(g.model.Init())
 }
 
-func (g *guard) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+func (g *guard) Update(msg tea.Msg) (self tea.Model, cmd tea.Cmd) {
+	self = g // also where the rest panics
 	if broken, ok := msg.(*PanicError); ok {
 		g.broken = broken
+	}
+	if g.broken != nil { // View may have noticed first
 		return g, tea.Quit
 	}
 	defer g.rescue(&cmd)
@@ -76,7 +79,12 @@ func (g *guard) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
 	return g, g.guarded(cmd)
 }
 
-func (g *guard) View() tea.View {
+func (g *guard) View() (view tea.View) {
+	defer func() {
+		if r := recover(); r != nil {
+			g.broken = &PanicError{r, debug.Stack()}
+		}
+	}()
 	if g.broken != nil {
 		return tea.NewView("")
 	}

@@ -49,7 +49,9 @@ func TestASCIIOnly(t *testing.T) {
 		m.setASCII(true)
 		for p := 1; p <= panels; p++ {
 			press(t, m, fmt.Sprint(p))
-			for _, c := range ansi.Strip(strings.Join(m.Screen(120, 40), "\n")) {
+			screen := ansi.Strip(strings.Join(m.Screen(120, 40), "\n"))
+			require.Equal(t, strings.Count(screen, "? help"), strings.Count(screen, "?"), "no glyph had to be replaced\n%s", screen)
+			for _, c := range screen {
 				require.Less(t, c, rune(127), "%q in %s, panel %d", c, state, p)
 			}
 		}
@@ -175,4 +177,76 @@ func TestShowEndsWithItsContext(t *testing.T) {
 	why, err := m.Show(ctx, Terminal{In: nil, Out: io.Discard, Environ: []string{"TERM=xterm"}})
 	require.NoError(t, err)
 	require.Equal(t, Hidden, why)
+}
+
+// A panic in Update or View ends the dashboard like one in a command: no stack on
+// the shell, the terminal as it was.
+func TestPanicOfTheModelRestoresTheTerminal(t *testing.T) {
+	for name, spoil := range map[string]func(m *Model){
+		"Update": func(m *Model) { m.runs[0].history = nil },
+		"View":   func(m *Model) { m.runs[0].source = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			m := New(Options{Now: time.Now, Color: true}, camvid(t, atStep(10)))
+			spoil(m)
+			_, err := m.Show(t.Context(), Terminal{In: nil, Out: &lockedWriter{w: &out}, Environ: []string{"TERM=xterm-256color"}})
+			var bug *PanicError
+			require.ErrorAs(t, err, &bug)
+			require.NotContains(t, out.String(), "goroutine ")
+			require.NotContains(t, out.String(), "Caught panic")
+			require.Equal(t, strings.Count(out.String(), "\x1b[?1049h"), strings.Count(out.String(), "\x1b[?1049l"))
+		})
+	}
+}
+
+// Pictures of one run are not those of another, nor of the same step done again.
+func TestPicturesBelongToTheirRun(t *testing.T) {
+	var asked []string
+	previews := func(r *recording) {
+		r.say(event.Preview{Head: event.Head{Time: r.now}, Step: 874, Images: []event.PreviewImage{{ID: "a", Truth: "preview/0.png", Result: "preview/1.png"}}})
+	}
+	a, b := camvid(t, atStep(912)), camvid(t, atStep(912))
+	a.dir, b.dir = "runs/a", "runs/b"
+	previews(a)
+	previews(b)
+	m := New(Options{Now: func() time.Time { return a.now }, Color: true, Picture: func(dir, path string) (image.Image, image.Image, error) {
+		asked = append(asked, dir+"/"+path)
+		return image.NewNRGBA(image.Rect(0, 0, 4, 3)), image.NewNRGBA(image.Rect(0, 0, 4, 3)), nil
+	}}, a, b)
+	m.alone = true
+	require.NoError(t, m.Load())
+	m.chosen = 1
+	require.NoError(t, m.Load())
+	require.NoError(t, m.Load())
+	require.Equal(t, []string{"runs/a/preview/0.png", "runs/a/preview/1.png", "runs/b/preview/0.png", "runs/b/preview/1.png"}, asked)
+	b.now = b.now.Add(time.Minute)
+	previews(b)
+	require.NoError(t, m.Load())
+	require.Len(t, asked, 6)
+}
+
+// A run is lost when its lock is free and it has said nothing for a while, and not
+// before all that it had said was read.
+func TestLost(t *testing.T) {
+	r := camvid(t, atStep(912))
+	r.life = Gone
+	now := r.now
+	m := New(Options{Now: func() time.Time { return now }}, r)
+	tick := func(after time.Duration) string {
+		now = now.Add(after)
+		_, cmd := m.Update(tickMsg(now))
+		carryOut(m, cmd)
+		return string(m.run().history.State())
+	}
+	require.Equal(t, "training", tick(0))
+	require.Equal(t, "training", tick(2*time.Second))
+	press(t, m, "space")
+	require.Equal(t, "training", tick(time.Minute), "what is frozen is not read, so nothing can be missed")
+	press(t, m, "space")
+	require.Equal(t, "lost", tick(time.Second))
+	r.say(event.Step{Head: event.Head{Time: r.now.Add(time.Second)}, Step: 913, Loss: 1})
+	require.Equal(t, "training", tick(time.Second), "it was the lock that could not be seen")
+	r.say(event.Finished{Head: event.Head{Time: r.now}, Step: 913, Reason: event.ReasonDone})
+	require.Equal(t, "done", tick(time.Minute))
 }

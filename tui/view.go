@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 )
 
@@ -48,7 +49,11 @@ func (m *Model) Screen(width, height int) []string {
 	if m.dialog != nil {
 		body = m.over(body, m.dialogBox(width, room), width)
 	}
-	return append(append(head, body...), foot...)
+	lines := append(append(head, body...), foot...)
+	if m.ascii {
+		lines = asciiOnly(lines)
+	}
+	return lines
 }
 
 // footed tells whether there is room, and use, for the line of keys.
@@ -132,7 +137,7 @@ func (m *Model) tooSmall(width, height int) []string {
 	w := m.run()
 	line := string(w.history.State())
 	if last := w.history.Last(); last.Step > 0 {
-		line = fmt.Sprintf("step %d loss %s", last.Step, number(float64(last.Loss)))
+		line = fmt.Sprintf("step %d loss %s", last.Step, wording.Number(float64(last.Loss)))
 		if evals := w.history.Evals(); len(evals) > 0 {
 			line += fmt.Sprintf(" mIoU %.3f", evals[len(evals)-1].MeanIoU)
 		}
@@ -150,15 +155,12 @@ func (m *Model) waiting(width, height int) []string {
 	lines := []string{m.styles.strong.Render("waiting for the run to begin"), ""}
 	if w.err != nil {
 		lines[0] = m.styles.alarm.Render("the run cannot be read")
-		for _, part := range wrap(printable(w.err.Error()), width-4) {
-			lines = append(lines, part)
-		}
-		return middle(lines, width, height)
+		return middle(append(lines, wrap(wording.Printable(w.err.Error()), width-4)...), width, height)
 	}
 	if w.size > 0 {
-		lines = append(lines, m.styles.dim.Render(fmt.Sprintf("reading %s of %s", bytes(w.read), bytes(w.size))))
+		lines = append(lines, m.styles.dim.Render(fmt.Sprintf("reading %s of %s", wording.Bytes(w.read), wording.Bytes(w.size))))
 	}
-	for _, part := range wrap(printable(w.source.Status()), width-4) {
+	for _, part := range wrap(wording.Printable(w.status), width-4) {
 		lines = append(lines, m.styles.dim.Render(part))
 	}
 	return middle(lines, width, height)
@@ -206,7 +208,7 @@ func (m *Model) windowTitle() string {
 		return fmt.Sprintf("fcnx: %d runs", len(m.runs))
 	}
 	if started, ok := w.history.Started(); ok && started.Steps > 0 && w.history.State() != history.Done {
-		return fmt.Sprintf("%d%% %s", 100*last.Step/started.Steps, printable(w.source.Name()))
+		return fmt.Sprintf("%d%% %s", 100*last.Step/started.Steps, wording.Printable(w.source.Name()))
 	}
-	return "fcnx " + printable(w.source.Name())
+	return "fcnx " + wording.Printable(w.source.Name())
 }

@@ -183,7 +183,9 @@ func TestDashboardOfARunThatEnds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ends(t, dir)
-	args := append(endless(dir), "--set", "train.steps=30")
+	// There is nothing to resume: a warning from before there is a log, which is no
+	// reason to take the screen away.
+	args := append(endless(dir), "--set", "train.steps=30", "--resume")
 	s := inTerminal(t, 120, 40, nil, args...)
 	s.see("done: 30 steps", "any key")
 	s.keys("x")
@@ -237,6 +239,33 @@ func TestColorsAndLetters(t *testing.T) {
 	for _, r := range s.wrote() {
 		require.Less(t, r, rune(127))
 	}
+	s.keys("s")
+	require.Equal(t, exitTerminated, s.exit())
+}
+
+// A terminal that says that it knows Kitty's protocol gets pictures by it, and any
+// other one not a byte of it but the question.
+func TestKittyPictures(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ends(t, dir)
+	s := inTerminal(t, 120, 40, []string{"COLORTERM=truecolor"}, endless(dir)...)
+	s.see("training")
+	s.keys("e")
+	s.wait("for pictures", func() bool { return strings.Contains(events(t, dir), `"kind":"preview"`) })
+	s.keys("5")
+	s.see("prediction", "▀▀▀▀▀▀")
+	const query, picture = "\x1b_Ga=q,i=10000", "\x1b_Ga=T,U=1,f=100"
+	require.Contains(t, s.wrote(), query)
+	require.NotContains(t, s.wrote(), picture)
+
+	s.keys("\x1b_Gi=10000;OK\x1b\\")
+	s.wait("for the four pictures", func() bool { return strings.Count(s.wrote(), picture) >= 4 })
+	s.wait("for them to take their places", func() bool {
+		return strings.Contains(s.shown(), "\U0010eeee") && !strings.Contains(s.shown(), "▀▀▀▀▀▀")
+	})
+	s.keys("q")
+	s.see("Leave this run?")
 	s.keys("s")
 	require.Equal(t, exitTerminated, s.exit())
 }

@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"listens": listens, "scrapes": scrapes,
+			"listens": listens, "scrapes": scrapes, "frame": isFrame, "json": isJSON, "svg": isSVG,
 			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep, "pngsize": pngSize,
 		},
 	})

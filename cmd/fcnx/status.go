@@ -28,7 +28,7 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status RUN [RUN...]",
 		Short: "Print how a run is doing, once: for cron, mail and scripts",
 		Long: `Print one frame of the dashboard in plain ASCII, or with --json the numbers in it. The exit code is 0 whatever the run
-does; with --json, "state" says what that is: starting, loading, compiling, training, evaluating, saving, done, stopped,
+does; with --json, "state" says what that is: waiting, loading, compiling, training, evaluating, saving, done, stopped,
 diverged, failed, or lost (its process ended without a word).`,
 		Example: `  fcnx status runs/camvid-fcn8s
   fcnx status runs/camvid-fcn8s --json | jq .mean_iou

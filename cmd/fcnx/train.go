@@ -66,7 +66,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	if ui == "tui" {
 		plan.close()
 		said.close() // before the screen is the dashboard's
-		return trainBehindDashboard(cmd, here)
+		return trainBehindDashboard(cmd, options.config, here)
 	}
 
 	// A run outlives its terminal and the reader of its output.

@@ -11,8 +11,8 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,9 +33,9 @@ type trainer struct {
 	cmd   *exec.Cmd
 	early *os.File // what it writes before its run has a log
 
-	done chan struct{} // closed when it has ended
-	mu   sync.Mutex
-	code int // then its exit code
+	found chan struct{} // closed when its run has a directory
+	done  chan struct{} // closed when it has ended, after found
+	code  int           // then its exit code
 }
 
 // startTrainer starts this program again with the same arguments. found is called
@@ -49,7 +49,6 @@ func startTrainer(args []string, found func(dir string)) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = os.Remove(early.Name()) // the open file is enough
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(err, early.Close())
@@ -65,18 +64,23 @@ func startTrainer(args []string, found func(dir string)) (*trainer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the trainer: %w", err), reader.Close(), early.Close())
 	}
-	t := &trainer{cmd: cmd, early: early, done: make(chan struct{})}
+	t := &trainer{cmd: cmd, early: early, found: make(chan struct{}), done: make(chan struct{})}
+	heard := make(chan struct{})
 	go func() {
+		defer close(heard)
 		defer reader.Close()
 		if dir, err := bufio.NewReader(reader).ReadString('\n'); err == nil {
+			_ = os.Remove(early.Name()) // there is a log from here on
 			found(strings.TrimSuffix(dir, "\n"))
+			close(t.found)
 		}
 	}()
 	go func() {
 		err := cmd.Wait()
-		t.mu.Lock()
+		// A process that it left behind may hold the pipe open.
+		_ = reader.SetReadDeadline(time.Now().Add(time.Second))
+		<-heard
 		t.code = waitCode(err)
-		t.mu.Unlock()
 		close(t.done)
 	}()
 	return t, nil
@@ -102,11 +106,19 @@ func waitCode(err error) int {
 func (t *trainer) exit() (code int, over bool) {
 	select {
 	case <-t.done:
-		t.mu.Lock()
-		defer t.mu.Unlock()
 		return t.code, true
 	default:
 		return 0, false
+	}
+}
+
+// hasRun tells whether its run has a directory, which may come true until it ends.
+func (t *trainer) hasRun() bool {
+	select {
+	case <-t.found:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -123,8 +135,14 @@ func (t *trainer) said() string {
 
 // trainBehindDashboard starts the run, shows it, and ends as it does, unless the
 // user leaves before.
-func trainBehindDashboard(cmd *cobra.Command, t terminal) error {
+func trainBehindDashboard(cmd *cobra.Command, config string, t terminal) error {
 	stderr := cmd.ErrOrStderr()
+	if info, err := os.Stat(config); config != "" && (err != nil || !info.Mode().IsRegular()) {
+		return usageError(fmt.Errorf("--config %s can be read only once, and a run with a dashboard is two processes: give a file, or say --ui plain", config))
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	watched := &watchedRun{by: askedBy("train")}
 	var err error
 	if watched.trainer, err = startTrainer(os.Args[1:], watched.found); err != nil {
@@ -136,8 +154,7 @@ func trainBehindDashboard(cmd *cobra.Command, t terminal) error {
 	// the terminal has gone.
 	ctx, hide := context.WithCancelCause(cmd.Context())
 	defer hide(nil)
-	stop := watched.trainer.forwardSignals(hide)
-	defer stop()
+	go watched.trainer.forward(ctx, signals, hide)
 
 	options := t.options(false)
 	options.Attached = true
@@ -158,7 +175,12 @@ func trainBehindDashboard(cmd *cobra.Command, t terminal) error {
 		fmt.Fprintf(stderr, "the run goes on: fcnx watch %[1]s looks at it, fcnx stop %[1]s ends it\n", watched.Dir())
 		return nil
 	}
-	<-watched.trainer.done
+	select {
+	case <-watched.trainer.done:
+	case <-time.After(2 * time.Second):
+		fmt.Fprintf(stderr, "waiting for process %d to end\n", watched.trainer.cmd.Process.Pid)
+		<-watched.trainer.done
+	}
 	code, _ := watched.trainer.exit()
 	return watched.farewell(cmd.OutOrStdout(), stderr, code)
 }
@@ -166,36 +188,34 @@ func trainBehindDashboard(cmd *cobra.Command, t terminal) error {
 // errTrainerEnded takes the screen away when there will be nothing more to see.
 var errTrainerEnded = errors.New("the trainer has ended")
 
-// forwardSignals hands SIGINT and SIGTERM on to the run, as often as they come. hide
-// ends the screen: at SIGHUP, when a run that was signalled has ended, and when one
-// ends before it has a directory.
-func (t *trainer) forwardSignals(hide context.CancelCauseFunc) (stop func()) {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	over := make(chan struct{})
-	go func() {
-		asked := false
-		for {
-			select {
-			case s := <-signals:
-				if s == syscall.SIGHUP {
-					hide(&signalError{syscall.SIGHUP})
-					continue
-				}
-				asked = true
-				_ = t.signal(s) // it may have ended by itself just now
-			case <-t.done:
-				// The last records get on the screen before it goes, or stay on it.
-				if asked || t.said() != "" {
-					hide(errTrainerEnded)
-				}
+// forward hands SIGINT and SIGTERM on to the run, as often as they come, until ctx
+// ends. hide ends the screen: at SIGHUP, when a run that was signalled has ended, at
+// any signal after that, and when a run ends before it has a directory.
+func (t *trainer) forward(ctx context.Context, signals <-chan os.Signal, hide context.CancelCauseFunc) {
+	asked := false
+	for done := t.done; ; {
+		select {
+		case s := <-signals:
+			asked = true
+			switch {
+			case s == syscall.SIGHUP:
+				hide(&signalError{syscall.SIGHUP})
 				return
-			case <-over:
+			case done == nil:
+				hide(errTrainerEnded)
 				return
 			}
+			_ = t.signal(s) // it may have ended by itself just now
+		case <-done:
+			done = nil
+			if asked || !t.hasRun() {
+				hide(errTrainerEnded)
+				return
+			}
+		case <-ctx.Done():
+			return
 		}
-	}()
-	return func() { signal.Stop(signals); close(over) }
+	}
 }
 
 // farewell is what is left on the terminal when the screen has gone: what came of
@@ -204,9 +224,11 @@ func (w *watchedRun) farewell(stdout, stderr io.Writer, code int) error {
 	dir := w.Dir()
 	if dir == "" {
 		// It never came to have a run: it has said why on its standard error.
-		info, err := w.trainer.early.Stat()
-		if err == nil {
+		_ = os.Remove(w.trainer.early.Name())
+		if info, err := w.trainer.early.Stat(); err == nil && info.Size() > 0 {
 			_, _ = io.Copy(stderr, io.NewSectionReader(w.trainer.early, 0, info.Size()))
+		} else if code != exitDone {
+			fmt.Fprintf(stderr, "fcnx: the process that was to train ended with exit code %d before it said anything\n", code)
 		}
 		return exitWith(code)
 	}

@@ -12,9 +12,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/train/sink"
 	"github.com/fcnx/fcnx/tui"
 	"github.com/fcnx/fcnx/tui/feed"
@@ -100,7 +102,9 @@ func runWatch(cmd *cobra.Command, options watchOptions, args []string) error {
 func (t terminal) options(ascii bool) tui.Options {
 	return tui.Options{
 		Now: time.Now, ASCII: ascii || t.ascii(), Color: t.env("NO_COLOR") == "",
-		Kitty: t.env("TMUX") == "", Picture: picture.OpenBelow,
+		// A picture is named by a colour, of which fewer do not tell them apart; tmux
+		// would have to be told to let them through.
+		Kitty: t.env("TMUX") == "" && t.profile() == colorprofile.TrueColor, Picture: picture.OpenBelow,
 	}
 }
 
@@ -168,19 +172,34 @@ func tellPlainly(ctx context.Context, source tui.Source, out io.Writer) error {
 			if err := lines.Handle(r); err != nil {
 				return nil // whoever read this has gone
 			}
-			_, over = r.(event.Finished)
+			switch r.(type) {
+			case event.Started:
+				over = false
+			case event.Finished:
+				over = true
+			}
 		}
 		switch {
 		case chunk.More:
 			continue
-		case chunk.Ended, over, gone:
+		case source.Replayed():
+			// Another process may follow the end of one.
+			if chunk.Ended {
+				return nil
+			}
+		case over:
 			return nil
-		}
-		// The process may have gone without a word: what it had written by then is read
-		// in one more round.
-		if life, err := source.Life(); err == nil && life == tui.Gone {
-			gone = true
-			continue
+		case gone:
+			_ = lines.Close() // with the steps that it still has to tell of
+			fmt.Fprintln(out, wording.Lost)
+			return nil
+		default:
+			// The process may have gone without a word: what it had written by then is read
+			// in one more round.
+			if life, err := source.Life(); err == nil && life == tui.Gone {
+				gone = true
+				continue
+			}
 		}
 		select {
 		case <-ctx.Done():

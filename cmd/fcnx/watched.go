@@ -68,10 +68,14 @@ func (w *watchedRun) Close() error {
 
 // Name implements [tui.Source].
 func (w *watchedRun) Name() string {
-	if run, _ := w.open(); run != nil {
-		return filepath.Base(run.Dir)
+	run, _ := w.open()
+	if run == nil {
+		return "new run"
 	}
-	return "new run"
+	if dir, err := filepath.Abs(run.Dir); err == nil {
+		return filepath.Base(dir) // of "." too
+	}
+	return filepath.Base(run.Dir)
 }
 
 // Dir implements [tui.Source].
@@ -136,7 +140,6 @@ func (w *watchedRun) Status() string {
 type replay struct {
 	*watchedRun
 	player *feed.Replayer
-	speed  float64
 }
 
 func openReplay(dir string, o feed.ReplayOptions) (*replay, error) {
@@ -148,17 +151,17 @@ func openReplay(dir string, o feed.ReplayOptions) (*replay, error) {
 	if err != nil {
 		return nil, dataError(err)
 	}
-	return &replay{&watchedRun{run: run, feed: player}, player, o.Speed}, nil
+	return &replay{&watchedRun{run: run, feed: player}, player}, nil
 }
 
 // Life implements [tui.Source]: a recording has none.
 func (*replay) Life() (tui.Life, error) { return tui.Unknown, nil }
 
 // SetSpeed implements [tui.Player].
-func (r *replay) SetSpeed(x float64) { r.speed = x; r.player.SetSpeed(x) }
+func (r *replay) SetSpeed(x float64) { r.player.SetSpeed(x) }
 
 // Speed implements [tui.Player].
-func (r *replay) Speed() float64 { return r.speed }
+func (r *replay) Speed() float64 { return r.player.Speed() }
 
 // Pause implements [tui.Player].
 func (r *replay) Pause(on bool) { r.player.Pause(on) }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 )
 
 // Plain writes lines for a person: one for the steps of each few seconds, one for
@@ -58,29 +59,24 @@ func (p *Plain) Handle(r event.Record) error {
 		text = p.step(r)
 	case event.Eval:
 		p.slowEval = r.Seconds > p.every.Seconds()
-		text = evalLine(r)
+		text = wording.Eval(r) + "\n"
 	case event.Saved:
-		text = savedLine(r)
+		text = wording.Saved(r) + "\n"
 	case event.Note:
-		text = noteLine(r)
+		text = wording.Note(r) + "\n"
 	case event.Action:
-		text = actionLine(r)
+		text = wording.Action(r) + "\n"
 	case event.Finished:
 		// The last steps are those whose loss one looks for.
-		text = p.steps() + finishedLine(r)
+		text = p.steps() + wording.Finished(r) + "\n"
 	}
 	return p.write(text)
 }
 
 // phase speaks of the phases that are long and would be silent.
 func (p *Plain) phase(r event.Phase) string {
-	switch {
-	case r.Name == event.PhaseLoad:
-		return phaseLine("loading", r.Detail)
-	case r.Name == event.PhaseCompile:
-		return phaseLine("compiling", r.Detail)
-	case r.Name == event.PhaseEval && p.slowEval:
-		return phaseLine("evaluating", r.Detail)
+	if r.Name == event.PhaseLoad || r.Name == event.PhaseCompile || r.Name == event.PhaseEval && p.slowEval {
+		return wording.Phase(r) + "\n"
 	}
 	return ""
 }

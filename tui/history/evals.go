@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 )
 
 const (
@@ -44,7 +45,7 @@ func (r *Run) eval(rec event.Eval) {
 	r.evals.add(e)
 	r.passes.scored(rec.Seconds)
 	r.versions.Evals++
-	r.say(rec.Time, event.LevelInfo, evalText(rec))
+	r.say(rec.Time, event.LevelInfo, wording.Eval(rec))
 }
 
 func (e *evals) add(eval Eval) {
@@ -121,7 +122,7 @@ func (r *Run) save(rec event.Saved) {
 		r.saved = slices.Delete(r.saved, oldest, oldest+1)
 	}
 	r.passes.saved(rec.Seconds)
-	r.say(rec.Time, event.LevelInfo, savedText(rec))
+	r.say(rec.Time, event.LevelInfo, wording.Saved(rec))
 }
 
 // Saved are the newest 100 checkpoints in the order in which they were written,

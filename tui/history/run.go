@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 )
 
 // Run is what is known of a run. It is not safe for concurrent use.
@@ -50,6 +51,7 @@ func (r *Run) Add(rec event.Record) {
 	if rec == nil {
 		return
 	}
+	r.findAgain(rec)
 	r.tick(rec)
 	switch rec := rec.(type) {
 	case event.Started:
@@ -63,27 +65,42 @@ func (r *Run) Add(rec event.Record) {
 	case event.Saved:
 		r.save(rec)
 	case event.Note:
-		r.say(rec.Time, noteLevel(rec.Level), noteText(rec))
+		r.say(rec.Time, noteLevel(rec.Level), wording.Note(rec))
 	case event.System:
 		r.system = &rec
 		r.versions.System++
 	case event.Preview:
 		r.preview(rec)
 	case event.Action:
-		r.say(rec.Time, event.LevelInfo, actionText(rec))
+		r.say(rec.Time, event.LevelInfo, wording.Action(rec))
 	case event.Finished:
 		r.finish(rec)
 	}
 }
 
 // Lose says that the run's process has gone without a word: nobody holds its lock,
-// and there is no Finished record. The next Started takes that back.
+// and there is no Finished record. The next record that it says takes that back.
 func (r *Run) Lose(at time.Time) {
 	if r.state == Waiting || r.state.Over() {
 		return
 	}
-	r.say(at, event.LevelError, "the process ended without a word")
+	r.say(at, event.LevelError, wording.Lost)
 	r.end(Lost)
+}
+
+// findAgain takes Lost back where the process goes on speaking: a lock on another
+// host's disk may be free to our eyes and held all the same.
+func (r *Run) findAgain(rec event.Record) {
+	if r.state != Lost {
+		return
+	}
+	switch rec.(type) {
+	case event.Phase, event.Step, event.Eval, event.Saved, event.System, event.Preview, event.Action:
+		r.state = Training
+		r.clock.running = true
+		r.clock.enter(event.PhaseTrain)
+		r.versions.Phase++
+	}
 }
 
 // start begins a process. One that goes on from a checkpoint makes obsolete what
@@ -126,7 +143,7 @@ func (r *Run) enter(rec event.Phase) {
 	r.clock.enter(rec.Name)
 	r.passes.enter(rec.Name)
 	if rec.Name == event.PhaseCompile || rec.Name == event.PhaseLoad && rec.Detail != "" {
-		r.say(rec.Time, event.LevelInfo, phaseText(rec))
+		r.say(rec.Time, event.LevelInfo, wording.Phase(rec))
 	}
 }
 
@@ -174,7 +191,7 @@ func (r *Run) finish(rec event.Finished) {
 	if state == Failed || state == Diverged {
 		level = event.LevelError
 	}
-	r.say(rec.Time, level, finishedText(rec))
+	r.say(rec.Time, level, wording.Finished(rec))
 	r.end(state)
 }
 

@@ -68,8 +68,13 @@ func TestStates(t *testing.T) {
 	lines := len(r.Log())
 	r.Lose(noon)
 	require.Len(t, r.Log(), lines, "it is lost once")
-	r.Add(event.Phase{Head: at(21), Name: event.PhaseTrain}) // read after the lock was seen free
-	require.Equal(t, history.Lost, r.State())
+	r.Add(event.Note{Head: at(21), Text: "hello"})
+	require.Equal(t, history.Lost, r.State(), "a note says nothing of the process")
+	spent := r.Elapsed(at(22).Time)
+	r.Add(event.System{Head: at(22)}) // it goes on speaking: it was the lock that could not be seen
+	require.Equal(t, history.Training, r.State())
+	require.Greater(t, r.Elapsed(at(25).Time), spent)
+	r.Lose(at(26).Time)
 	r.Add(event.Started{Head: at(30), Resumed: true, Step: 2})
 	require.Equal(t, history.Loading, r.State())
 }
@@ -222,7 +227,7 @@ func TestLog(t *testing.T) {
 		"info run shapes  fcnx 0.1.0  process 7",
 		"info compiling training step 8x192x256",
 		"info eval at step 20  mIoU 0.4124  accuracy 0.8700  loss 0.6000  100 images in 1m15s  best",
-		"info saved step-000000000020  64.0 MiB in 0.2s",
+		"info saved step-000000000020  67.1 MB in 0.2s",
 		"warning warning: one; two\ufffd[2J three \ufffd",
 		"info panic: no",
 		"info asked to halve the learning rate: learning rate times 0.5 from here on  (watch, process 1)",

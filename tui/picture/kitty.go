@@ -111,16 +111,3 @@ func Placeholder(id uint32, cols, rows int) []string {
 func Delete(id uint32) string {
 	return ansi.KittyGraphics(nil, "a=d", "d=I", fmt.Sprintf("i=%d", id), "q=2")
 }
-
-// Passthrough wraps what [Transmit] or [Delete] gave for a terminal behind tmux,
-// each command by itself. Only where tmux has allow-passthrough on.
-func Passthrough(commands string) string {
-	const end = "\x1b\\"
-	var b strings.Builder
-	for command := range strings.SplitAfterSeq(commands, end) {
-		if command != "" {
-			b.WriteString(ansi.TmuxPassthrough(command))
-		}
-	}
-	return b.String()
-}

@@ -60,12 +60,6 @@ func TestDelete(t *testing.T) {
 	require.Equal(t, "\x1b_Ga=d,d=I,i=10002,q=2\x1b\\", picture.Delete(10002))
 }
 
-func TestPassthrough(t *testing.T) {
-	require.Equal(t, "\x1bPtmux;\x1b\x1b_Ga=d,d=I,i=7,q=2\x1b\x1b\\\x1b\\\x1bPtmux;\x1b\x1b_Ga=d,d=I,i=8,q=2\x1b\x1b\\\x1b\\",
-		picture.Passthrough(picture.Delete(7)+picture.Delete(8)))
-	require.Empty(t, picture.Passthrough(""))
-}
-
 // placeholder is a cell of a picture: its row and its column.
 var placeholder = regexp.MustCompile(`\x{10EEEE}(.)(.)`)
 

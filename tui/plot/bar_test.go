@@ -72,18 +72,13 @@ func TestRowsAreExact(t *testing.T) {
 		for range 20 {
 			ascii := rng.IntN(2) == 0
 			var parts []plot.Part
-			var values []float64
 			for range rng.IntN(10) {
 				parts = append(parts, plot.Part{Fraction: number(), Style: style})
 			}
-			for range rng.IntN(100) {
-				values = append(values, number())
-			}
 			for name, row := range map[string]string{
-				"bar":       plot.Bar(width, number(), ascii),
-				"progress":  plot.Progress(width, number(), style, style, ascii),
-				"stack":     plot.Stack(width, parts, ascii),
-				"sparkline": plot.Sparkline(values, width, ascii),
+				"bar":      plot.Bar(width, number(), ascii),
+				"progress": plot.Progress(width, number(), style, style, ascii),
+				"stack":    plot.Stack(width, parts, ascii),
 			} {
 				require.Equal(t, max(width, 0), ansi.StringWidth(row), "%s %q", name, row)
 				if ascii {
@@ -92,16 +87,6 @@ func TestRowsAreExact(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestSparkline(t *testing.T) {
-	require.Equal(t, "▁▂▃▄▅▆▇█", plot.Sparkline([]float64{0, 1, 2, 3, 4, 5, 6, 7}, 8, false))
-	require.Equal(t, "    ▁█", plot.Sparkline([]float64{1, 2}, 6, false))
-	require.Equal(t, "▁█", plot.Sparkline([]float64{0, 2, 5, 7}, 2, false), "averaged")
-	require.Equal(t, "▄▄▄", plot.Sparkline([]float64{3, 3, 3}, 3, false))
-	require.Equal(t, "▁×█", plot.Sparkline([]float64{3, math.NaN(), 4}, 3, false))
-	require.Equal(t, "_x#", plot.Sparkline([]float64{3, math.Inf(1), 4}, 3, true))
-	require.Equal(t, "   ", plot.Sparkline(nil, 3, false))
 }
 
 func luminance(c color.Color) float64 {

@@ -67,15 +67,6 @@ func plotWidth(width int) int {
 	return max(width, 0)
 }
 
-// Cells is the number of cells that a cursor can move over, see [Chart.At].
-func Cells(width int) int { return plotWidth(width) }
-
-// At is the x in the middle of a cell between the axes, counted from 0 at the left.
-func (c Chart) At(width, cell int) float64 {
-	from, to := c.window()
-	return from + (float64(cell)+0.5)/float64(max(plotWidth(width), 1))*(to-from)
-}
-
 // window is From and To, made a stretch that can be divided by.
 func (c Chart) window() (from, to float64) {
 	from, to = c.From, c.To

@@ -172,19 +172,6 @@ func TestChartSamples(t *testing.T) {
 	require.Equal(t, 2*58, plot.Samples(64))
 }
 
-// A cursor at the x of a cell stands in that cell.
-func TestChartAt(t *testing.T) {
-	for _, width := range []int{1, 15, 16, 17, 64, 111} {
-		for cell := range plot.Cells(width) {
-			c := plot.Chart{From: 100, To: 920}
-			c.Cursor = c.At(width, cell)
-			line := []rune(ansi.Strip(c.Render(width, 2)[0]))
-			require.Equal(t, '│', line[width-plot.Cells(width)+cell], "width %d cell %d", width, cell)
-		}
-	}
-	require.InDelta(t, 920.0/58/2, plot.Chart{To: 920}.At(64, 0), 1e-9)
-}
-
 // The gutter does not move when a number gains a digit.
 func TestChartGutterIsFixed(t *testing.T) {
 	for _, value := range []float64{1e-9, 0.00123, 0.5, 9.99, 10, 1234, 123456, 1e12, -0.25, -1e6} {
