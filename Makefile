@@ -33,6 +33,7 @@ test: plugin ## run every test: with the race detector, and on XLA (which it can
 lint: ## gofmt, go vet, staticcheck, and golangci-lint where it is installed
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
+	CGO_CFLAGS='-g -O2 -Wno-deprecated-declarations' $(GO) vet -tags nvml ./monitor # the library uses all of NVIDIA's header
 	$(GO) run $(STATICCHECK) ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed; left out"; fi
 

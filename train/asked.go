@@ -17,6 +17,9 @@ type Request struct {
 // not become zero.
 const minRateScale = 1. / (1 << 20)
 
+// notAnyMore answers who asked for what a run that is stopped has no time for.
+const notAnyMore = "not done: the run ends here"
+
 // scale is RateScale where it was set, and else 1.
 func (p Progress) scale() float64 {
 	if p.RateScale == 0 {
@@ -41,6 +44,9 @@ func (s *session) answer(ctx context.Context) error {
 		case r.Action == event.ActionEvaluate && s.Val != nil && s.Evaluated < s.Step:
 			s.tell(r, "")
 			err = s.evaluate(ctx)
+			if err != nil && ctx.Err() != nil && s.Evaluated < s.Step {
+				s.tell(r, notAnyMore)
+			}
 		default:
 			s.settle(r)
 		}
@@ -64,7 +70,7 @@ func (s *session) answerLast() {
 		case r.Action == event.ActionSave && s.unsaved:
 			s.tell(r, "")
 		case r.Action == event.ActionEvaluate && s.Evaluated < s.Step:
-			s.tell(r, "not done: the run ends here")
+			s.tell(r, notAnyMore)
 		default:
 			s.settle(r)
 		}

@@ -184,6 +184,41 @@ func TestLoopStopsWhileAsked(t *testing.T) {
 	require.True(t, left)
 }
 
+// An evaluation that was begun because somebody asked, and that a stop breaks off, is
+// not done, and is told so.
+func TestLoopStopsInAskedEvaluation(t *testing.T) {
+	for _, deed := range []string{"val data", "compile", "eval"} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		w := newWorld(4)
+		w.asks(2, "evaluate")
+		w.fail = func(d string) error {
+			if d == deed && len(w.answers()) > 0 {
+				cancel(errAsked)
+			}
+			return nil
+		}
+		p, err := w.loop.Run(ctx, Progress{})
+		require.ErrorIs(t, err, errAsked)
+		require.Equal(t, []string{"2 evaluate", "2 evaluate: not done: the run ends here"}, w.answers(), deed)
+		require.Equal(t, Progress{Step: 2, Cursor: 4}, p)
+		require.Equal(t, p, w.kept)
+	}
+
+	// One that was whole when the stop came stands.
+	ctx, cancel := context.WithCancelCause(t.Context())
+	w := newWorld(4)
+	w.asks(2, "evaluate")
+	w.fail = func(d string) error {
+		if d == "save" {
+			cancel(errAsked)
+		}
+		return nil
+	}
+	_, err := w.loop.Run(ctx, Progress{})
+	require.ErrorIs(t, err, errAsked)
+	require.Equal(t, []string{"2 evaluate"}, w.answers())
+}
+
 // A run whose rate was halved can be stopped at any moment too, and goes on with the
 // rate of a run that was never stopped.
 func TestLoopStopsAnywhereAfterHalving(t *testing.T) {

@@ -47,16 +47,25 @@ def float32(value):
 def expected(run):
     """What events.jsonl says: {tag: [(step, value)]} of scalars, {tag: [(step, (height, width))]} of pictures."""
     values, pictures = {}, {}
+    seen = written = following = 0  # evaluations of this process with pictures, as in train/sink/tensorboard.go
     for line in (run / "events.jsonl").open():
         record = json.loads(line)
         if record["kind"] == "started":
+            seen = written = following = 0
             first = record["step"] + 1 if record["step"] else 0
             for series in (values, pictures):
                 for tag in series:
                     series[tag] = [point for point in series[tag] if point[0] < first]
         for tag, value in scalars(record).items():
             values.setdefault(tag, []).append((record["step"], value))
-        for image in record.get("images", []) if record["kind"] == "preview" else []:
+        if record["kind"] != "preview":
+            continue
+        seen += 1
+        if seen <= following:
+            continue
+        written += 1
+        following = seen - 1 + 2 ** (written // 20)
+        for image in record["images"]:
             sizes = [png_size((run / image[file]).read_bytes()) for file in ("truth", "result")]
             size = max(h for h, _ in sizes), sum(w for _, w in sizes)
             pictures.setdefault("preview/" + image["id"], []).append((record["step"], size))

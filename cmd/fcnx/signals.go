@@ -34,6 +34,9 @@ func (e *signalError) exit() int { return 128 + int(e.signal) }
 // untilSignal returns a context that the first SIGINT or SIGTERM ends, in good
 // order; message is then written to stderr. The second one leaves at once.
 func untilSignal(parent context.Context, stderr io.Writer, message string) (context.Context, context.CancelFunc) {
+	// A pipe that nobody reads holds up whoever writes to it, and the second signal must
+	// be heard.
+	said := newUnhurried(stderr)
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -50,9 +53,7 @@ func untilSignal(parent context.Context, stderr io.Writer, message string) (cont
 				asked = true
 				cancel(cause)
 				if message != "" {
-					// A pipe that nobody reads holds up whoever writes to it, and the
-					// second signal must be heard.
-					go fmt.Fprintf(stderr, "fcnx: %v: %s\n", cause, message)
+					fmt.Fprintf(said, "fcnx: %v: %s\n", cause, message)
 				}
 			case <-done:
 				return
@@ -63,6 +64,7 @@ func untilSignal(parent context.Context, stderr io.Writer, message string) (cont
 		signal.Stop(signals)
 		close(done)
 		cancel(nil)
+		said.close()
 	}
 }
 

@@ -91,6 +91,25 @@ func TestRunOutlivesItsReaders(t *testing.T) {
 	}
 }
 
+// Nor does it wait for a terminal that is frozen, whatever it has to warn of: of an
+// address that others reach, and of a sink that is lost.
+func TestRunOutlivesAFrozenTerminal(t *testing.T) {
+	_, full := fullPipe(t)
+	dir := t.TempDir()
+	lost, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer lost.Close()
+	cmd := exec.Command("fcnx", "train", "--data", "shapes?n=2&val_n=1&size=32x32", "--model", "fcn32s", "--encoder", "vgg11",
+		"--set", "model.width=1", "--set", "model.head=2", "--steps", "1", "--batch", "2", "--backend", "go",
+		"--out", dir, "--name", "a", "--ui", "json", "--metrics-addr", "0.0.0.0:0")
+	cmd.Stdout, cmd.Stderr = lost, full
+	require.NoError(t, cmd.Run())
+	events, err := os.ReadFile(filepath.Join(dir, "a", "events.jsonl"))
+	require.NoError(t, err)
+	require.Regexp(t, `"kind":"finished",.*"reason":"done".*\n$`, string(events))
+	require.Contains(t, string(events), "can be read from other machines")
+}
+
 func TestEndingOf(t *testing.T) {
 	cause := &signalError{syscall.SIGINT}
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -45,7 +45,9 @@ leaves at once.`,
 func runTrain(cmd *cobra.Command, options trainOptions) error {
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	begin := time.Now()
-	notes := &warnings{tell: warnTo(stderr)}
+	said := newUnhurried(stderr)
+	defer said.close()
+	notes := &warnings{tell: warnTo(said)}
 	warn := notes.warn
 
 	// What is asked for, and whether it goes on with something.
@@ -63,12 +65,13 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 	if ui == "tui" {
 		plan.close()
+		said.close() // before the screen is the dashboard's
 		return trainBehindDashboard(cmd, options.config, here)
 	}
 
 	// A run outlives its terminal and the reader of its output.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	ctx, stop := untilSignal(cmd.Context(), stderr, "stopping in good order; once more to leave at once")
+	ctx, stop := untilSignal(cmd.Context(), said, "stopping in good order; once more to leave at once")
 	defer stop()
 
 	// Who may ask how it goes: an address that is taken must not cost a run.
@@ -141,7 +144,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	defer watch.stop()
 
 	// Who may interrupt it, besides signals.
-	ctx, asked := hearRequests(ctx, run.listener, sinks, stderr)
+	ctx, asked := hearRequests(ctx, run.listener, sinks, said)
 
 	// The run.
 	var last *train.Result

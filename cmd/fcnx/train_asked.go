@@ -30,7 +30,7 @@ type requests struct {
 	listener *control.Listener
 	stop     context.CancelCauseFunc
 	sinks    *trainSinks
-	stderr   io.Writer
+	stderr   io.Writer // nobody waits for it
 
 	mu    sync.Mutex
 	queue []train.Request
@@ -105,7 +105,7 @@ func (r *requests) takeStop(by string) {
 	}
 	cause := &askedToStop{by}
 	r.tell(event.ActionStop, by, "")
-	go fmt.Fprintf(r.stderr, "fcnx: %v: stopping in good order\n", cause)
+	fmt.Fprintf(r.stderr, "fcnx: %v: stopping in good order\n", cause)
 	r.stop(cause)
 }
 

@@ -47,7 +47,7 @@ func TestRequests(t *testing.T) {
 		require.NoError(t, control.Ask(dir, control.Request{Action: action, By: by}))
 	}
 	ask("stop", "one before")
-	listener, err := control.Listen(dir)
+	listener, err := control.Listen(dir, time.Now())
 	require.NoError(t, err)
 	ask("save", "one who was quick")
 	synctest.Test(t, func(t *testing.T) {

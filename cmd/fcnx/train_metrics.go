@@ -8,9 +8,8 @@ import (
 	"github.com/fcnx/fcnx/train/sink/metrics"
 )
 
-// metricsSink shows the run to Prometheus, behind a queue: its text file is on a
-// disk, and training waits for none. It is a sink without an effect where nobody
-// asked for it.
+// metricsSink shows the run to Prometheus. It is a sink without an effect where
+// nobody asked for it.
 type metricsSink struct {
 	sink.Sink
 	url string // empty: not served
@@ -25,7 +24,7 @@ func openMetrics(c train.RunConfig, warn func(string)) (*metricsSink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &metricsSink{Sink: sink.NewAsync(m, queued)}
+	s := &metricsSink{Sink: m}
 	if addr := m.Addr(); addr.IsValid() {
 		s.url = fmt.Sprintf("http://%s/metrics", addr)
 		if !addr.Addr().Unmap().IsLoopback() {

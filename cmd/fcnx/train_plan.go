@@ -79,6 +79,9 @@ type trainPlan struct {
 	resumed *checkpoints.Run // nil: a new run
 	stored  []byte           // its config.toml
 	changes []train.Change
+	// watched is run.ui where it was said this time; how the run was watched before says
+	// nothing of who watches now.
+	watched string
 	// listener hears what is asked from right before the lock was taken: whoever asks
 	// looks at the lock first.
 	listener *control.Listener
@@ -112,7 +115,7 @@ func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, 
 	if err != nil {
 		return nil, err
 	}
-	return &trainPlan{config: config}, nil
+	return &trainPlan{config: config, watched: config.Run.UI}, nil
 }
 
 func validConfig(sources train.Sources) (train.Config, error) {
@@ -155,7 +158,10 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 	if err != nil {
 		return nil, err
 	}
-	p := &trainPlan{config: stored, resumed: run, stored: file, allowed: o.allowChange}
+	p := &trainPlan{config: stored, resumed: run, stored: file, allowed: o.allowChange, watched: "auto"}
+	if _, said := origins["run.ui"]; said {
+		p.watched = wanted.Run.UI
+	}
 	var sets, refused, never []string
 	for _, change := range train.Diff(stored, wanted) {
 		if _, said := origins[change.Key]; !said || change.Key == "run.name" || change.Key == "run.out" {
@@ -252,7 +258,7 @@ func (p *trainPlan) close() {
 
 // ui is what shows the run. A process behind a dashboard has one already.
 func (p *trainPlan) ui(here terminal) (string, error) {
-	switch ui := p.config.Run.UI; {
+	switch ui := p.watched; {
 	case isTrainer():
 		return "none", nil
 	case ui == "tui" && !here.interactive():

@@ -157,3 +157,44 @@ func TestPlanResumeKeepsWhatWasSaid(t *testing.T) {
 	}
 	require.Equal(t, "train.epochs: 3.0, was 0.0", strings.Join(changed, "; "))
 }
+
+// A run that was begun before a dashboard goes on where there is no terminal, unless
+// one is asked for again. How it was begun stays in its configuration.
+func TestPlanResumeAsksWhoWatchesNow(t *testing.T) {
+	t.Setenv(trainerVariable, "")
+	require.NoError(t, os.Unsetenv(trainerVariable))
+	here := terminal{width: 100, height: 40, environ: []string{"TERM=xterm"}}
+	for _, test := range []struct {
+		stored, said string
+		here         terminal
+		want, err    string
+	}{
+		{"tui", "", terminal{}, "plain", ""},
+		{"tui", "", here, "tui", ""},
+		{"json", "", terminal{}, "plain", ""},
+		{"json", "none", terminal{}, "none", ""},
+		{"plain", "json", here, "json", ""},
+		{"tui", "tui", terminal{}, "", "--ui tui needs a terminal"},
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		makePlannedRun(t, dir, time.Now(), "data.spec=shapes", "train.steps=7", "run.ui="+test.stored)
+		var sources train.Sources
+		if test.said != "" {
+			sources.Environ = []string{"FCNX_RUN_UI=" + test.said}
+		}
+		options := trainOptions{resume: dir}
+		plan, err := options.planResume(sources, nil)
+		require.NoError(t, err)
+		got, err := plan.ui(test.here)
+		require.Equal(t, test.want, got, test)
+		if test.err != "" {
+			require.ErrorContains(t, err, test.err)
+			continue
+		}
+		require.NoError(t, err)
+		if test.said == "" {
+			require.Equal(t, test.stored, plan.config.Run.UI)
+			require.Empty(t, plan.changes)
+		}
+	}
+}

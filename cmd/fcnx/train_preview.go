@@ -33,6 +33,8 @@ type previewer struct {
 	warned bool
 	shown  []*previewSample
 	by     map[int]*previewSample // their index in the validation set
+	// results are the names of the files that Preview writes, with the step in them.
+	results *regexp.Regexp
 }
 
 // previewSample is one of them.
@@ -47,7 +49,7 @@ type previewSample struct {
 // that have labels, and draws their truth. It returns nil where nothing is to be
 // shown.
 func openPreviews(run *trainRun, count int, warn func(string)) train.Previewer {
-	p := &previewer{run: run, warn: warn, by: map[int]*previewSample{}}
+	p := &previewer{run: run, warn: warn, by: map[int]*previewSample{}, results: regexp.MustCompile(`^step-(\d{12,})-\d+\.png$`)}
 	places := evenly(run.data.samples.Len(), count)
 	if len(places) == 0 {
 		return nil
@@ -60,13 +62,22 @@ func openPreviews(run *trainRun, count int, warn func(string)) train.Previewer {
 	for i, place := range places[:len(places)-1] {
 		// One without labels is replaced by one behind it.
 		for index := place; index < places[i+1]; index++ {
-			s, err := p.open(index)
+			s, truth, err := p.open(index)
 			if err != nil {
 				p.fail(err)
-			} else if s != nil {
-				p.shown, p.by[index] = append(p.shown, s), s
-				break
+				continue
 			}
+			if s == nil {
+				continue
+			}
+			// Where one picture finds no place none will, and to look for a sample whose
+			// does would mean to decode the whole set.
+			if err := p.write(s.told.Truth, truth); err != nil {
+				p.fail(err)
+				return nil
+			}
+			p.shown, p.by[index] = append(p.shown, s), s
+			break
 		}
 	}
 	if len(p.shown) == 0 {
@@ -91,14 +102,14 @@ func evenly(n, k int) []int {
 
 // open draws the truth of a sample; nil where it has none. A sample's files are
 // named by its index, because an ID can hold anything.
-func (p *previewer) open(index int) (*previewSample, error) {
+func (p *previewer) open(index int) (*previewSample, *image.RGBA, error) {
 	sample, err := p.run.data.samples.At(index)
 	if err != nil || sample.Label == nil || isUnlabelled(pixelsOf(sample.Label)) {
-		return nil, err
+		return nil, nil, err
 	}
 	name := fmt.Sprint(index)
 	s := &previewSample{name: name, told: event.PreviewImage{ID: sample.ID, Truth: path.Join(previewDir, name+".png")}}
-	return s, p.write(s.told.Truth, predict.PreviewTruth(sample.Image, sample.Label, p.run.data.classes))
+	return s, predict.PreviewTruth(sample.Image, sample.Label, p.run.data.classes), nil
 }
 
 // Wants implements [train.Watcher].
@@ -170,7 +181,6 @@ func (p *previewer) Preview(step int64) (event.Preview, bool) {
 // every other evaluation's, so that what is left is the denser the newer it is and
 // the first one stays.
 func (p *previewer) thin() error {
-	resultName := regexp.MustCompile(`^step-(\d{12,})-\d+\.png$`)
 	entries, err := os.ReadDir(filepath.Join(p.run.Dir, previewDir))
 	if err != nil {
 		return err
@@ -178,7 +188,7 @@ func (p *previewer) thin() error {
 	var steps []string // in order, as the names are
 	files := map[string][]string{}
 	for _, e := range entries {
-		name := resultName.FindStringSubmatch(e.Name())
+		name := p.results.FindStringSubmatch(e.Name())
 		if name == nil {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -52,13 +53,15 @@ func TestEvenly(t *testing.T) {
 // patchy is a set some of whose samples have no label, nothing but Ignore for one, or
 // do not decode.
 type patchy struct {
-	kinds string // a byte a sample: '.' good, 'n' none, 'i' ignored, 'x' broken
+	kinds   string // a byte a sample: '.' good, 'n' none, 'i' ignored, 'x' broken
+	decoded *int   // how often one was
 }
 
 func (p patchy) Len() int                       { return len(p.kinds) }
 func (p patchy) Size(int) (h, w int, err error) { return 2, 2, nil }
 func (p patchy) Classes() []datasets.Class      { return numbered(2) }
 func (p patchy) At(i int) (datasets.Sample, error) {
+	*p.decoded++
 	s := datasets.Sample{ID: fmt.Sprint("sample ", i), Image: image.NewNRGBA(image.Rect(0, 0, 2, 2)), Label: image.NewGray(image.Rect(0, 0, 2, 2))}
 	switch p.kinds[i] {
 	case 'n':
@@ -73,7 +76,7 @@ func (p patchy) At(i int) (datasets.Sample, error) {
 
 func patchyPreviews(t *testing.T, kinds string, count int) (*previewer, []string) {
 	t.Helper()
-	run := &trainRun{Run: &checkpoints.Run{Dir: t.TempDir()}, data: &trainData{samples: patchy{kinds}, classes: numbered(2)}}
+	run := &trainRun{Run: &checkpoints.Run{Dir: t.TempDir()}, data: &trainData{samples: patchy{kinds, new(int)}, classes: numbered(2)}}
 	var warnings []string
 	p, _ := openPreviews(run, count, func(text string) { warnings = append(warnings, text) }).(*previewer)
 	return p, warnings
@@ -105,6 +108,20 @@ func TestPreviewsAreOfLabelledSamples(t *testing.T) {
 		require.Equal(t, test.want, names, test.kinds)
 		require.Len(t, warnings, test.warnings, test.kinds)
 	}
+}
+
+// Where pictures cannot be written, the run has none, and does not look for a sample
+// whose picture can.
+func TestPreviewsWithoutAPlace(t *testing.T) {
+	dir, decoded := t.TempDir(), 0
+	// A directory where the first truth belongs keeps it away, for root too.
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, previewDir, "0.png", "in the way"), 0o777))
+	run := &trainRun{Run: &checkpoints.Run{Dir: dir}, data: &trainData{samples: patchy{strings.Repeat(".", 1000), &decoded}, classes: numbered(2)}}
+	var warnings []string
+	require.Nil(t, openPreviews(run, 6, func(text string) { warnings = append(warnings, text) }))
+	require.Equal(t, 1, decoded)
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0], "the run goes on without them")
 }
 
 // Errors are those of the sample in the batch, at its own size, with the padding

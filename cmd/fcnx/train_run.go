@@ -38,7 +38,7 @@ func (p *trainPlan) start(data *trainData, backend *device.Backend, warn func(st
 
 	// Nobody else may write while this process reads what it goes on from.
 	var err error
-	if p.listener, err = control.Listen(p.resumed.Dir); err != nil {
+	if p.listener, err = control.Listen(p.resumed.Dir, time.Now()); err != nil {
 		return nil, err
 	}
 	if err := p.resumed.Lock(time.Now()); err != nil {
@@ -196,7 +196,7 @@ func (p *trainPlan) openRun(data *trainData, backend *device.Backend, warn func(
 
 	if r.Run == nil {
 		dir := filepath.Join(p.config.Run.Out, p.config.Run.Name)
-		if p.listener, err = control.Listen(dir); err != nil {
+		if p.listener, err = control.Listen(dir, time.Now()); err != nil {
 			return nil, err
 		}
 		if r.Run, err = checkpoints.Create(dir, text, time.Now()); err != nil {

@@ -38,7 +38,8 @@ func Path(dir string) string { return filepath.Join(dir, "control.jsonl") }
 // Ask appends a request to the control file of the run in dir, and makes the file
 // where there is none. It does not tell whether anybody listens. The line is one
 // write to a file that is open for appending, so that of two who ask at the same
-// moment both are heard.
+// moment both are heard; not so on NFS from two hosts, which has no appending: there
+// one may write over the other.
 func Ask(dir string, r Request) error {
 	if r.Action == "" {
 		return errors.New("a request that asks for nothing; name an action")

@@ -17,7 +17,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func listen(t testing.TB, dir string) *Listener {
 	t.Helper()
-	l, err := Listen(dir)
+	l, err := Listen(dir, noon.Add(-time.Minute))
 	require.NoError(t, err)
 	return l
 }
@@ -230,11 +230,33 @@ func TestAskAfterHalfALine(t *testing.T) {
 // whose place another has come, with the same beginning, goes on where it was.
 func TestPollOfAnotherFile(t *testing.T) {
 	dir := t.TempDir()
+	now := noon.AddDate(0, 0, -7)
+	ask := func(action string) {
+		now = now.Add(time.Second)
+		require.NoError(t, Ask(dir, Request{now, action, "me"}))
+	}
+	ask("stop")
+	ask("halve_lr")
 	l := listen(t, dir)
-	ask := func(action string) { require.NoError(t, Ask(dir, Request{noon, action, "me"})) }
+	now = noon
+	require.Empty(t, heard(t, l))
+
+	// What was asked of another process is not heard because its file was away.
+	away := filepath.Join(dir, "away")
+	require.NoError(t, os.Rename(Path(dir), away))
+	require.Empty(t, heard(t, l))
+	require.NoError(t, os.Rename(away, Path(dir)))
+	require.Empty(t, heard(t, l))
 	ask("a")
 	ask("b")
-	require.Len(t, heard(t, l), 2)
+	require.Equal(t, []string{"a by me", "b by me"}, heard(t, l))
+
+	// Nor is what this one heard heard again.
+	require.NoError(t, os.Rename(Path(dir), away))
+	require.Empty(t, heard(t, l))
+	require.NoError(t, os.Rename(away, Path(dir)))
+	ask("b2")
+	require.Equal(t, []string{"b2 by me"}, heard(t, l))
 
 	require.NoError(t, os.Truncate(Path(dir), 0))
 	ask("c")
@@ -257,7 +279,30 @@ func TestPollOfAnotherFile(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(other, []byte(`{"action":"g","by":"me"}`+"\n"), 0o666))
 	require.NoError(t, os.Rename(other, Path(dir)))
-	require.Equal(t, []string{"g by me"}, heard(t, l))
+	require.Equal(t, []string{"g by me"}, heard(t, l), "one without a time may be new")
+
+	// Whose clock is behind is heard as long as the file is the same.
+	now = noon.Add(-time.Hour)
+	other = t.TempDir()
+	require.NoError(t, Ask(other, Request{now, "stop", "me"}))
+	l = listen(t, other)
+	require.NoError(t, Ask(other, Request{now, "h", "me"}))
+	require.Equal(t, []string{"h by me"}, heard(t, l))
+}
+
+// A file that was away when the listener began holds nothing for it, but for what was
+// asked since.
+func TestPollOfAFileThatWasAway(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, Ask(dir, Request{noon.AddDate(0, 0, -7), "stop", "me"}))
+	away := filepath.Join(dir, "away")
+	require.NoError(t, os.Rename(Path(dir), away))
+	l := listen(t, dir)
+	require.Empty(t, heard(t, l))
+	require.NoError(t, os.Rename(away, Path(dir)))
+	require.Empty(t, heard(t, l))
+	require.NoError(t, Ask(dir, Request{noon, "save", "me"}))
+	require.Equal(t, []string{"save by me"}, heard(t, l))
 }
 
 // One call reads so much and no more, and the next one goes on there.

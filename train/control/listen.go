@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // maxPoll is how many bytes one Poll reads at most, so that no file that somebody
@@ -20,14 +21,24 @@ type Listener struct {
 	path   string
 	offset int64 // of the first byte that Poll has not dealt with
 	inLong bool  // the bytes there go on with a line that is too long
+
+	newest time.Time // of what was heard, at first the moment when it began
+	// reread says that the file was away or went back to its beginning: there may be
+	// requests from before in it, and those that are not after since are passed over.
+	reread bool
+	since  time.Time
 }
 
-// Listen begins to listen to the run in dir: what its control file holds by now is
-// passed over. The file need not exist, nor the directory.
-func Listen(dir string) (*Listener, error) {
-	l := &Listener{path: Path(dir)}
+// Listen begins to listen to the run in dir, now: what its control file holds by now
+// is passed over. The file need not exist, nor the directory.
+func Listen(dir string, now time.Time) (*Listener, error) {
+	l := &Listener{path: Path(dir), newest: now}
 	info, err := os.Stat(l.path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		// Only a directory that is there can have a file that is away for the moment.
+		if _, err := os.Stat(dir); err == nil {
+			l.reread, l.since = true, now
+		}
 		return l, nil
 	}
 	if err != nil {
@@ -43,7 +54,9 @@ func Listen(dir string) (*Listener, error) {
 // them and never again. A file that is not there holds no requests. One call reads
 // at most 64 KiB; what is more waits for the next.
 //
-// A file that became shorter is read from its beginning, as a new one. One that
+// A file that became shorter, or was away, is read from its beginning, as a new one.
+// It may still be the old one, moved away and back: of what has a time in it, that is
+// heard which is newer than the listener and than all that it heard before. One that
 // another took the place of and that is no shorter goes on at the same byte: on some
 // file systems the same file has a new identity every now and then, and to hear all
 // of its requests again would be worse than to miss one.
@@ -77,6 +90,12 @@ func (l *Listener) take(chunk []byte) (requests []Request, bad badLines) {
 				bad.add(start, err)
 				continue
 			}
+			if l.reread && !r.Time.IsZero() && !r.Time.After(l.since) {
+				continue // of before
+			}
+			if r.Time.After(l.newest) {
+				l.newest = r.Time
+			}
 			requests = append(requests, r)
 		}
 	}
@@ -97,7 +116,7 @@ func (l *Listener) take(chunk []byte) (requests []Request, bad badLines) {
 func (l *Listener) read() ([]byte, error) {
 	f, err := os.OpenFile(l.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		l.offset, l.inLong = 0, false
+		l.restart()
 		return nil, nil
 	}
 	if err != nil {
@@ -109,9 +128,17 @@ func (l *Listener) read() ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() < l.offset {
-		l.offset, l.inLong = 0, false
+		l.restart()
 	}
 	return io.ReadAll(io.NewSectionReader(f, l.offset, min(info.Size()-l.offset, maxPoll)))
+}
+
+// restart goes back to the beginning of the file, if there is anything before the
+// offset.
+func (l *Listener) restart() {
+	if l.offset > 0 {
+		l.offset, l.inLong, l.reread, l.since = 0, false, true, l.newest
+	}
 }
 
 var errTooLong = fmt.Errorf("more than %d bytes", MaxLine)

@@ -1,8 +1,8 @@
 // Package event defines what a run says while it goes on: one [Record] a line in
 // events.jsonl, the same on `--ui json`, and the only thing a dashboard reads.
 //
-// Only [Step] may be dropped by a slow reader, and a reader that drops counts
-// what it dropped. The package imports the standard library and nothing else.
+// Only [Step] and [System] may be dropped on the way to a slow reader. It is told how
+// many steps that were; of the machine it gets the newest. The package imports the standard library and nothing else.
 package event
 
 import "time"
@@ -77,7 +77,7 @@ type Started struct {
 
 // The phases of a run.
 const (
-	PhaseLoad    = "load"    // opening data, plugin and weights
+	PhaseLoad    = "load"    // opening data, plugin and weights; fcnx itself says Started.LoadSeconds instead
 	PhaseCompile = "compile" // XLA compiles a step for one shape of batch
 	PhaseTrain   = "train"
 	PhaseEval    = "eval"
@@ -104,7 +104,8 @@ type Step struct {
 	DataMS float64 `json:"data_ms"`
 	StepMS float64 `json:"step_ms"`
 	// ReadMS is the part of StepMS that is not the device's: reading the loss back.
-	// TellMS is what telling of the step before took: the cost of being watched.
+	// TellMS is what telling of the step before took: the cost of being watched. The
+	// first step of a process has none.
 	ReadMS float64 `json:"read_ms,omitempty"`
 	TellMS float64 `json:"tell_ms,omitempty"`
 	Images int     `json:"images"` // in this step's batch
@@ -210,7 +211,7 @@ const (
 )
 
 // Action is something that a person asked for, at the moment when the run took it
-// up.
+// up, or could not do it after all.
 type Action struct {
 	Head
 	Step int64  `json:"step"`
@@ -236,7 +237,7 @@ type Finished struct {
 	Reason   string  `json:"reason"`
 	Error    string  `json:"error,omitempty"`
 	ExitCode int     `json:"exit_code"`
-	Seconds  float64 `json:"seconds"`
+	Seconds  float64 `json:"seconds"` // since the command began, loading included
 	BestIoU  *Float  `json:"best_mean_iou,omitempty"`
 	BestStep int64   `json:"best_step,omitempty"`
 }

@@ -2,15 +2,17 @@ package sink
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/fcnx/fcnx/train/event"
 )
 
 // Async puts a queue before a sink, so that training never waits for a screen.
-// While the sink is slow and the queue is full, steps are dropped, and nothing
-// else; all that is not dropped is delivered in order. Once a record gets through
-// again, an [event.Note] follows it that says how many steps were dropped.
+// While the sink is slow, two things are dropped and nothing else: steps, once the
+// queue is full, and all records of the machine in it but the newest, because only the
+// present matters of them. What is not dropped is delivered in order. Once a record
+// gets through again, an [event.Note] follows it that says how many steps were dropped.
 type Async struct {
 	to   Sink
 	size int
@@ -29,7 +31,8 @@ type Async struct {
 }
 
 // NewAsync starts to deliver to the sink, which it closes when it is closed. At
-// most size steps wait, at least 1; other records are few, and wait in any number.
+// most size steps wait, at least 1, and one [event.System]; other records are few, and
+// wait in any number.
 func NewAsync(to Sink, size int) *Async {
 	a := &Async{to: to, size: max(size, 1), done: make(chan struct{})}
 	a.wake.L = &a.mu
@@ -45,12 +48,18 @@ func (a *Async) Handle(r event.Record) error {
 	if a.closed {
 		return ErrClosed
 	}
-	if _, isStep := r.(event.Step); isStep {
+	switch r.(type) {
+	case event.Step:
 		if a.steps >= a.size {
 			a.dropped++
 			return nil
 		}
 		a.steps++
+	case event.System:
+		a.queue = slices.DeleteFunc(a.queue, func(r event.Record) bool {
+			_, older := r.(event.System)
+			return older
+		})
 	}
 	a.queue = append(a.queue, r)
 	a.wake.Signal()

@@ -127,6 +127,27 @@ func TestAsyncDropsStepsOnlyAndSaysSo(t *testing.T) {
 	require.Equal(t, 1, slow.closed)
 }
 
+// A reader that stands still does not make the queue grow as time goes by: of the
+// machine it gets the newest record, in its place among the others.
+func TestAsyncKeepsTheNewestOfTheMachine(t *testing.T) {
+	slow := &recorder{gate: make(chan struct{})}
+	a := sink.NewAsync(slow, 4)
+	require.NoError(t, a.Handle(event.Started{Head: at(0)}))
+	slow.gate <- struct{}{} // it is out of the queue
+	require.NoError(t, a.Handle(event.Note{Head: at(1)}))
+	for i := range 1000 {
+		require.NoError(t, a.Handle(event.System{Head: at(float64(2 + i)), RSS: int64(i)}))
+		if i == 500 {
+			require.NoError(t, a.Handle(event.Saved{Head: at(502), Step: 1}))
+		}
+	}
+	close(slow.gate)
+	require.NoError(t, a.Close())
+	require.Equal(t, []event.Record{
+		event.Started{Head: at(0)}, event.Note{Head: at(1)}, event.Saved{Head: at(502), Step: 1}, event.System{Head: at(1001), RSS: 999},
+	}, slow.got)
+}
+
 func TestAsyncGivesItsErrorOnClose(t *testing.T) {
 	gone := errors.New("pipe gone")
 	broken := &recorder{err: gone}

@@ -23,9 +23,33 @@ const tensorBoardDir = "tb"
 // goes on: TensorBoard then leaves out the steps that the process before it had done
 // beyond its last checkpoint.
 type TensorBoard struct {
-	mu  sync.Mutex
-	run *os.Root
-	out appender
+	mu    sync.Mutex
+	run   *os.Root
+	out   appender
+	shown pictured
+}
+
+// picturesEach is how many evaluations have pictures before their distance doubles.
+const picturesEach = 20
+
+// pictured chooses evaluations whose pictures are written: an event file cannot lose
+// any again, and a long run must not fill the disk. These are the first 20, every
+// second one of the next 40, every fourth one of the next 80, and so on: 200 of the
+// first 20,460.
+type pictured struct {
+	seen, written, next int
+}
+
+// due tells whether the next evaluation is one of them.
+func (p *pictured) due() bool {
+	p.seen++
+	return p.seen > p.next
+}
+
+// wrote counts the evaluation that due was asked of last.
+func (p *pictured) wrote() {
+	p.written++
+	p.next = p.seen - 1 + 1<<(p.written/picturesEach)
 }
 
 // OpenTensorBoard makes the event file of a process that starts now.
@@ -107,8 +131,11 @@ func (t *TensorBoard) write(m message, at time.Time, wait bool) error {
 	return t.out.add(frame(m), at, wait)
 }
 
-// preview writes one picture a sample.
+// preview writes one picture a sample, at some of the evaluations.
 func (t *TensorBoard) preview(r event.Preview) error {
+	if !t.shown.due() {
+		return nil
+	}
 	var errs []error
 	for _, p := range r.Images {
 		strip, err := readStrip(t.run, p)
@@ -118,6 +145,9 @@ func (t *TensorBoard) preview(r event.Preview) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("picture of %s for TensorBoard: %w", p.ID, err))
 		}
+	}
+	if len(errs) < len(r.Images) {
+		t.shown.wrote()
 	}
 	return errors.Join(errs...)
 }

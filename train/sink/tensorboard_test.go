@@ -155,6 +155,7 @@ func TestBadPicturesKeepNothingAway(t *testing.T) {
 		strings.Repeat("long", 100) + "/x": "",
 	} {
 		for _, p := range []event.PreviewImage{{ID: "bad", Truth: "good.png", Result: name}, {ID: "bad", Truth: name, Result: "good.png"}} {
+			tb.shown = pictured{} // each is the first one
 			good := event.PreviewImage{ID: "good", Truth: "good.png", Result: "good.png"}
 			err := tb.Handle(event.Preview{Head: after(1), Images: []event.PreviewImage{p, good}})
 			require.ErrorContains(t, err, want, name)
@@ -312,4 +313,43 @@ func eventText(t *testing.T, path string) string {
 		fmt.Fprintln(&b, eventLine(t, data))
 	}
 	return b.String()
+}
+
+// Pictures are the rarer the longer the run is, and the first ones are all there.
+func TestTensorBoardHasPicturesOfSomeEvaluations(t *testing.T) {
+	dir := t.TempDir()
+	writePair(t, dir, "a.png", 4, 2, color.NRGBA{R: 255, A: 255})
+	tb, err := OpenTensorBoard(dir, noon)
+	require.NoError(t, err)
+	for step := range int64(70) {
+		require.NoError(t, tb.Handle(event.Preview{Head: after(float64(step)), Step: step, Images: []event.PreviewImage{{ID: "a", Truth: "a.png", Result: "a.png"}}}))
+	}
+	require.NoError(t, tb.Close())
+	var got []int64
+	step := int64(-1)
+	for line := range strings.Lines(eventText(t, eventFiles(t, dir)[0])) {
+		if _, rest, ok := strings.Cut(line, " step "); ok {
+			_, err := fmt.Sscan(rest, &step)
+			require.NoError(t, err)
+		}
+		if strings.Contains(line, "preview/a") {
+			got = append(got, step)
+		}
+	}
+	var want []int64
+	for step := range int64(70) {
+		if step < 20 || step < 60 && step%2 == 1 || step >= 60 && (step-63)%4 == 0 {
+			want = append(want, step)
+		}
+	}
+	require.Equal(t, want, got)
+
+	var p pictured
+	for range 20_000 {
+		if p.due() {
+			p.wrote()
+		}
+	}
+	require.LessOrEqual(t, p.written, 200)
+	require.Greater(t, p.written, 190)
 }

@@ -39,7 +39,7 @@ func runMeasures() []measure {
 			})},
 		{"fcnx_start_timestamp_seconds", "When this process began to train.", nil,
 			ofStarted(func(r *event.Started, send sender) { sendTime(send, r.Time) })},
-		{"fcnx_last_event_timestamp_seconds", "When the run last said anything.", nil,
+		{"fcnx_last_event_timestamp_seconds", "When the run last said anything of itself; records of the machine do not count.", nil,
 			func(s *state, send sender) { sendTime(send, s.last) }},
 		{"fcnx_phase", "1 for what the run does now, 0 for the rest; all 0 once it has ended.", []string{"phase"},
 			func(s *state, send sender) {
@@ -65,7 +65,7 @@ func runMeasures() []measure {
 			ofSaved(func(r *event.Saved, send sender) { send(float64(r.Bytes)) })},
 		{"fcnx_checkpoint_save_seconds", "How long training waited for the last checkpoint.", nil,
 			ofSaved(func(r *event.Saved, send sender) { send(r.Seconds) })},
-		{"fcnx_finished", "1 once the process has ended in order; 0 and an old fcnx_last_event_timestamp_seconds: it was killed.", nil,
+		{"fcnx_finished", "1 once the process has ended in order; 0 and an old fcnx_last_event_timestamp_seconds: it hangs, or in a text file it was killed.", nil,
 			func(s *state, send sender) { send(truth(s.finished != nil)) }},
 		{"fcnx_exit_code", "Exit code of the process; absent while it runs.", []string{"reason"},
 			func(s *state, send sender) {

@@ -33,22 +33,20 @@ type Config struct {
 // process.
 type Sink struct {
 	registry *prometheus.Registry
-	server   *server // nil: none
-	file     string  // empty: none
+	server   *server   // nil: none
+	file     *textFile // nil: none
 
-	handling sync.Mutex // held for the whole of Handle and Close
-	closed   bool
-	written  time.Time // when the file was, by the records' clock
-
-	mu    sync.Mutex // held for moments; a scrape needs it too
-	state state
+	mu      sync.Mutex // held for moments; a scrape needs it too
+	state   state
+	closed  bool
+	updated time.Time // when the file was due, by the records' clock
 }
 
 // Open begins to serve. An address that cannot be had and a directory that cannot
 // be written to are errors; the file itself is left as it is until there is
 // something to say.
 func Open(c Config) (*Sink, error) {
-	s := &Sink{registry: prometheus.NewPedanticRegistry(), file: c.File}
+	s := &Sink{registry: prometheus.NewPedanticRegistry()}
 	if err := s.registry.Register(newCollector(s.snapshot)); err != nil {
 		return nil, err
 	}
@@ -56,6 +54,7 @@ func Open(c Config) (*Sink, error) {
 		if err := writable(c.File); err != nil {
 			return nil, fmt.Errorf("metrics cannot be written to %s: %w; choose another run.metrics_file", c.File, err)
 		}
+		s.file = newTextFile(c.File, s.registry)
 	}
 	if c.Addr != "" {
 		var err error
@@ -63,13 +62,20 @@ func Open(c Config) (*Sink, error) {
 			return nil, fmt.Errorf("metrics cannot be served: %w; choose another run.metrics_addr", err)
 		}
 	}
+	if s.file != nil {
+		s.file.start()
+	}
 	return s, nil
 }
 
 // writable tells whether a file can be put in place of path.
 func writable(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(path); {
+	case err != nil: // none is there, or making one will tell
+	case info.IsDir():
 		return errors.New("it is a directory")
+	case !info.Mode().IsRegular():
+		return errors.New("it is there and no regular file, and would be replaced by one")
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
@@ -92,43 +98,39 @@ func (s *Sink) snapshot() state {
 	return s.state
 }
 
-// Handle implements [sink.Sink]. Its error is that of the text file.
+// Handle implements [sink.Sink], and waits for no disk and no network. Its error is
+// that of an earlier write of the text file, each once.
 func (s *Sink) Handle(r event.Record) error {
-	s.handling.Lock()
-	defer s.handling.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
 		return sink.ErrClosed
 	}
-	s.mu.Lock()
 	s.state.take(r)
-	s.mu.Unlock()
+	if s.file == nil {
+		return nil
+	}
 	// A clock that was set back must not let the file grow old.
-	if since := r.At().Sub(s.written); s.file == "" || 0 <= since && since < writeEvery {
-		return nil
+	if since := r.At().Sub(s.updated); since < 0 || since >= writeEvery {
+		s.updated = r.At()
+		s.file.update()
 	}
-	s.written = r.At()
-	return s.write()
+	return s.file.failed()
 }
 
-// write puts a new version of the text file in place of the old one.
-func (s *Sink) write() error {
-	if err := prometheus.WriteToTextfile(s.file, s.registry); err != nil {
-		return fmt.Errorf("metrics file: %w", err)
-	}
-	return nil
-}
-
-// Close implements [sink.Sink]. The text file stays, and says how the run ended.
+// Close implements [sink.Sink]. The text file stays, and says how the run ended. It is
+// waited for five seconds at most.
 func (s *Sink) Close() error {
-	s.handling.Lock()
-	defer s.handling.Unlock()
-	if s.closed {
+	s.mu.Lock()
+	again := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if again {
 		return nil
 	}
-	s.closed = true
 	var err error
-	if s.file != "" && s.snapshot().said {
-		err = s.write()
+	if s.file != nil {
+		err = s.file.close(s.snapshot().said)
 	}
 	if s.server != nil {
 		err = errors.Join(err, s.server.close())

@@ -35,7 +35,11 @@ type best struct {
 }
 
 func (s *state) take(r event.Record) {
-	s.said, s.last = true, r.At()
+	s.said = true
+	// Records of the machine come from beside the run, also while it hangs.
+	if r.EventKind() != event.KindSystem {
+		s.last = r.At()
+	}
 	switch r := r.(type) {
 	case event.Started:
 		s.started = &r

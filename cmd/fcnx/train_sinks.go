@@ -23,7 +23,6 @@ type trainSinks struct {
 	log  *os.File
 	tell func(string) // the terminal: events cannot tell of what keeps events away
 	once sync.Once
-	lost atomic.Bool  // a warning about a failed sink was given
 	step atomic.Int64 // the last one that was done, for whoever speaks from beside the loop
 }
 
@@ -44,25 +43,50 @@ func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnin
 	if err != nil {
 		return nil, errors.Join(err, events.Close())
 	}
-	sinks := []sink.Sink{events, sink.NewPlain(log, plainEvery), served}
+	hears := func(name string, s sink.Sink) sink.Sink { return &heard{Sink: s, name: name, tell: notes.tell} }
+	sinks := []sink.Sink{
+		hears(run.EventsPath(), events), hears(run.LogPath(), sink.NewPlain(log, plainEvery)), hears("metrics", served),
+	}
 	if run.config.Run.TensorBoard {
 		board, err := sink.OpenTensorBoard(run.Dir, time.Now())
 		if err != nil {
 			return nil, errors.Join(err, events.Close(), log.Close())
 		}
-		sinks = append(sinks, sink.NewAsync(board, queued))
+		sinks = append(sinks, sink.NewAsync(hears("TensorBoard", board), queued))
 	}
 	switch ui {
 	case "plain":
-		sinks = append(sinks, sink.NewAsync(sink.NewPlain(stderr, plainEvery), queued))
+		sinks = append(sinks, sink.NewAsync(hears("standard error", sink.NewPlain(stderr, plainEvery)), queued))
 	case "json":
-		sinks = append(sinks, sink.NewAsync(sink.NewJSON(stdout), queued))
+		sinks = append(sinks, sink.NewAsync(hears("standard output", sink.NewJSON(stdout)), queued))
 	}
 	return &trainSinks{all: sink.NewMulti(sinks...), log: log, tell: notes.tell}, nil
 }
 
-// emit hands a record on. A sink that fails does not end a run, but is told of,
-// once. It may be called from several goroutines.
+// heard is a sink that does not end a run when it fails, but is told of, once and when
+// it happens. It is behind the queue of a sink that has one.
+type heard struct {
+	sink.Sink
+	name string // for the person at the terminal
+	tell func(string)
+	lost atomic.Bool
+}
+
+// Handle implements [sink.Sink].
+func (h *heard) Handle(r event.Record) error { return h.lose(h.Sink.Handle(r)) }
+
+// Close implements [sink.Sink].
+func (h *heard) Close() error { return h.lose(h.Sink.Close()) }
+
+func (h *heard) lose(err error) error {
+	if err != nil && !errors.Is(err, sink.ErrClosed) && h.lost.CompareAndSwap(false, true) {
+		h.tell(fmt.Sprintf("%s: an event could not be written: %v", h.name, err))
+	}
+	return err
+}
+
+// emit hands a record on, whose loss is told by the sinks. It may be called from
+// several goroutines.
 func (s *trainSinks) emit(r event.Record) {
 	switch r := r.(type) {
 	case event.Started:
@@ -70,50 +94,19 @@ func (s *trainSinks) emit(r event.Record) {
 	case event.Step:
 		s.step.Store(r.Step)
 	}
-	s.lose(s.all.Handle(r))
-}
-
-func (s *trainSinks) lose(err error) {
-	if err != nil && s.lost.CompareAndSwap(false, true) {
-		s.tell(fmt.Sprintf("an event could not be written: %v", err))
-	}
+	_ = s.all.Handle(r)
 }
 
 func (s *trainSinks) note(step int64, level, text string) {
 	s.emit(event.Note{Head: event.Head{Time: time.Now()}, Step: step, Level: level, Text: text})
 }
 
-// warnings keeps what was to be warned of before anyone could write it down: a run
-// whose terminal is gone must still tell of it.
-type warnings struct {
-	tell func(string) // the terminal
-	mu   sync.Mutex
-	said []string
-	note func(string) // the events, once they are open
-}
-
-func (w *warnings) warn(text string) {
-	w.tell(text)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.note != nil {
-		w.note(text)
-		return
-	}
-	w.said = append(w.said, text)
-}
-
-// into sends all warnings, those of the past too, to note.
-func (w *warnings) into(note func(string)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, text := range w.said {
-		note(text)
-	}
-	w.said, w.note = nil, note
-}
-
 // close delivers what was said so far. Only the first call does anything.
 func (s *trainSinks) close() {
-	s.once.Do(func() { s.lose(errors.Join(s.all.Close(), s.log.Close())) })
+	s.once.Do(func() {
+		_ = s.all.Close() // each tells of its own
+		if err := s.log.Close(); err != nil {
+			s.tell(fmt.Sprintf("the log may not be whole: %v", err))
+		}
+	})
 }
