@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""What the dashboard costs a run: the median time of a step with `--ui none`, with
-the dashboard in a terminal of 200x60 that is read, and with one in a terminal that
-nobody reads (a frozen one). The three take turns, since the machine's speed drifts.
+"""What a dashboard costs a run: the median time of its steps while nobody watches,
+while `fcnx watch` shows it in a terminal of 200x60 that is read, and while it does in
+a terminal that nobody reads (a frozen one). One run is watched in turns, since the
+machine's speed drifts.
 
     bench/dashboard.py [ROUNDS]
 """
@@ -12,6 +13,7 @@ import pathlib
 import pty
 import select
 import shutil
+import signal
 import statistics
 import struct
 import subprocess
@@ -21,73 +23,92 @@ import termios
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-STEPS, WARM = 400, 40  # of each run; the first are not counted
-ARGS = [
-    str(ROOT / "bin/fcnx"), "train", "--config", str(ROOT / "recipes/shapes.toml"), "--set", "eval.every_epochs=100",
-    "--set", f"train.steps={STEPS}", "--set", "train.epochs=0", "--backend", "cpu",
-]
+FCNX = str(ROOT / "bin/fcnx")
+SETTLE, WINDOW = 2.0, 7.0  # seconds: of a terminal that has just opened, and of counting
 
 
-def steps(run):
-    """Milliseconds of each counted step, data wait included, and of telling about it."""
-    times, telling = [], []
-    for line in open(run / "events.jsonl"):
-        r = json.loads(line)
-        if r["kind"] == "step" and r["step"] > WARM:
-            times.append(r["step_ms"] + r["data_ms"])
-            telling.append(r.get("tell_ms", 0))
-    return times, telling
+class Terminal:
+    """`fcnx watch` in a terminal of its own."""
+
+    def __init__(self, run, read):
+        self.read, self.pid = read, 0
+        pid, fd = pty.fork()
+        if pid == 0:
+            env = dict(os.environ, TERM="xterm-256color", LANG="C.UTF-8")
+            env.pop("CI", None)
+            time.sleep(0.2)  # until the terminal has its size
+            os.execvpe(FCNX, [FCNX, "watch", str(run)], env)
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 200, 0, 0))
+        self.pid, self.fd = pid, fd
+
+    def wait(self, seconds):
+        end = time.time() + seconds
+        while (left := end - time.time()) > 0:
+            if self.read and select.select([self.fd], [], [], min(left, 0.2))[0]:
+                os.read(self.fd, 1 << 16)
+            elif not self.read:
+                time.sleep(min(left, 0.2))
+
+    def close(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
 
 
-def none(out):
-    subprocess.run([*ARGS, "--out", str(out), "--name", "r", "--ui", "none"], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+def watch_in_turns(run, rounds):
+    """Windows of time, as (kind, from, until)."""
+    windows = []
+    for _ in range(rounds):
+        for kind in KINDS:
+            terminal = None if kind == "nobody" else Terminal(run, kind == "dashboard")
+            wait = terminal.wait if terminal else time.sleep
+            wait(SETTLE)
+            begin = time.time()
+            wait(WINDOW)
+            windows.append((kind, begin, time.time()))
+            if terminal:
+                terminal.close()
+    return windows
 
 
-def dashboard(out, read):
-    pid, fd = pty.fork()
-    if pid == 0:
-        env = dict(os.environ, TERM="xterm-256color", LANG="C.UTF-8")
-        env.pop("CI", None)
-        os.execvpe(ARGS[0], [*ARGS, "--out", str(out), "--name", "r", "--ui", "tui"], env)
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 200, 0, 0))
-    finished = out / "r" / "events.jsonl"
-    deadline = time.time() + 600
-    while time.time() < deadline:
-        # The reader of a frozen terminal looks at it while the run compiles, and then never again.
-        begun = finished.exists() and '"kind":"step"' in finished.read_text()[:1 << 16]
-        if (read or not begun) and select.select([fd], [], [], 0.05)[0]:
-            os.read(fd, 1 << 16)
-        else:
-            time.sleep(0.05)
-        if finished.exists() and b'"kind":"finished"' in finished.read_bytes()[-4096:]:
-            break
-    os.kill(pid, 9)
-    os.waitpid(pid, 0)
-    os.close(fd)
+KINDS = ("nobody", "dashboard", "frozen terminal")
+
+
+def seconds_of(stamp):
+    stamp, fraction = stamp.rstrip("Z").split(".")
+    return time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) - time.timezone + float("0." + fraction)
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 4
-    kinds = {
-        "none": none,
-        "dashboard": lambda out: dashboard(out, True),
-        "frozen terminal": lambda out: dashboard(out, False),
-    }
-    medians, telling = {k: [] for k in kinds}, {k: [] for k in kinds}
-    for _ in range(rounds):
-        for kind, run in kinds.items():
-            out = pathlib.Path(tempfile.mkdtemp())
-            run(out)
-            times, told = steps(out / "r")
-            medians[kind].append(statistics.median(times))
-            telling[kind].append(statistics.median(told))
-            shutil.rmtree(out)
-    base = medians["none"]
-    print(f"median of {STEPS - WARM} steps, {rounds} rounds in turn, {os.cpu_count()} cores")
-    print("| | step, ms | over none (median of rounds) | telling of a step, us |\n| --- | --- | --- | --- |")
-    for kind in kinds:
-        ratio = statistics.median(a / b for a, b in zip(medians[kind], base))
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 6
+    out = pathlib.Path(tempfile.mkdtemp())
+    run, said = out / "r", out / "r" / "events.jsonl"
+    trainer = subprocess.Popen(
+        [FCNX, "train", "--config", str(ROOT / "recipes/shapes.toml"), "--set", "eval.every_epochs=1e6", "--set", "train.steps=1000000",
+         "--set", "train.epochs=0", "--out", str(out), "--name", "r", "--ui", "none"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not (said.exists() and b'"step":50,' in said.read_bytes()):
+            time.sleep(0.5)
+            if trainer.poll() is not None:
+                sys.exit("the run ended before it could be watched")
+        windows = watch_in_turns(run, rounds)
+    finally:
+        trainer.terminate()
+        trainer.wait()
+    steps = [json.loads(line) for line in open(said) if '"kind":"step"' in line]
+    shutil.rmtree(out)
+    times = [(seconds_of(s["time"]), s["step_ms"] + s["data_ms"], s["tell_ms"]) for s in steps if "tell_ms" in s]
+    medians = {kind: [] for kind in KINDS}
+    telling = {kind: [] for kind in KINDS}
+    for kind, begin, end in windows:
+        inside = [(ms, told) for at, ms, told in times if begin <= at < end]
+        medians[kind].append(statistics.median(ms for ms, _ in inside))
+        telling[kind].append(statistics.median(told for _, told in inside))
+    print(f"median step of one run, {rounds} rounds of {WINDOW:g} s each in turn, {os.cpu_count()} cores")
+    print("| watched by | step, ms | over nobody (median of rounds) | telling of a step, us |\n| --- | --- | --- | --- |")
+    for kind in KINDS:
+        ratio = statistics.median(a / b for a, b in zip(medians[kind], medians["nobody"]))
         print(f"| {kind} | {statistics.median(medians[kind]):.2f} | {ratio:.3f} | {1000 * statistics.median(telling[kind]):.1f} |")
 
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/tui/feed"
 )
 
 // million is a run of a million steps with 1000 evaluations of 21 classes.
@@ -50,4 +51,23 @@ func BenchmarkFrameOfAMillionSteps(b *testing.B) {
 		m.Screen(200, 60)
 	}
 	b.ReportMetric(float64(before.HeapAlloc)/1e6, "MB-heap")
+}
+
+// What ten new steps a second cost: a tick that folds one in, and what it redraws.
+func BenchmarkTick(b *testing.B) {
+	r := camvid(b, atStep(912))
+	now := r.now
+	m := New(Options{Now: func() time.Time { return now }, Color: true}, r)
+	if err := m.Load(); err != nil {
+		b.Fatal(err)
+	}
+	m.Screen(200, 60)
+	w, step := m.run(), m.run().history.Last()
+	for b.Loop() {
+		now = now.Add(refresh)
+		step.Step++
+		step.Time = now
+		m.fold(chunkMsg{run: w, chunk: feed.Chunk{Records: []event.Record{step}, Now: now}})
+		m.Update(tickMsg(now))
+	}
 }

@@ -17,7 +17,7 @@ func (m *Model) comparison(width, height int) []string {
 	from := [3]any{width, height, m.view}
 	versions := ""
 	for _, w := range m.runs {
-		versions += fmt.Sprint(w.history.Versions(), w.history.State(), w.now.Unix())
+		versions += fmt.Sprint(w.history.Versions().Evals, w.history.State(), w.now.Unix()) // steps once a second
 	}
 	key := [2]any{from, versions}
 	if c, ok := m.cache[comparisonPanel]; ok && c.from == any(key) {

@@ -77,6 +77,7 @@ type Model struct {
 	view    uint64    // grows with every key, size and theme: what panels are cached by
 	cache   map[panel]cached
 	content string // what View returns
+	drawn   time.Time
 	leaving *Leaving
 }
 
@@ -96,6 +97,8 @@ type watched struct {
 	ended   bool // a replay is at its end
 	bad     int  // lines that are no records
 	err     error
+	steps   uint64     // version of the steps that the panels show
+	stepsAt time.Time  // since when
 	classes []classRow // in label order, as of version rowsOf of the evaluations
 	rowsOf  uint64
 }
@@ -195,7 +198,9 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tickMsg:
 		m.now = m.options.Now()
-		m.draw()
+		if since := m.now.Sub(m.drawn); since >= redraw || since < 0 {
+			m.draw()
+		}
 		cmd := tea.Batch(tick(), m.poll(), m.wantPicture(), m.encodeKitty())
 		return m, m.endOfStop(cmd)
 	case chunkMsg:

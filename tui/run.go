@@ -38,7 +38,7 @@ func (m *Model) Show(ctx context.Context, t Terminal) (Leaving, error) {
 		// Signals are the command's: it forwards them to the run.
 		tea.WithoutSignalHandler(),
 		// It redraws by its own clock; a higher rate would only cost.
-		tea.WithFPS(30),
+		tea.WithFPS(20),
 	}
 	if t.Profile != nil {
 		options = append(options, tea.WithColorProfile(*t.Profile))

@@ -43,6 +43,11 @@ type Player interface {
 	Pause(bool)
 }
 
-// refresh is the time between two looks at the records, and so between two
-// drawings of the screen.
-const refresh = 100 * time.Millisecond
+// The rhythm of the dashboard. A key is answered at once; what changes by itself is
+// drawn as often as one can read it, since the dashboard runs on the cores on which
+// the run may be training.
+const (
+	refresh      = 100 * time.Millisecond // between two looks at the records
+	redraw       = 250 * time.Millisecond // between two drawings of the screen
+	redrawCharts = 700 * time.Millisecond // between two drawings of what every step changes
+)

@@ -18,6 +18,7 @@ type cached struct {
 
 // draw makes the screen anew, of panels that are drawn anew only where they changed.
 func (m *Model) draw() {
+	m.drawn = m.now
 	if m.width > 0 && m.height > 0 {
 		m.content = strings.Join(m.Screen(m.width, m.height), "\n")
 	}
@@ -89,13 +90,18 @@ func (m *Model) panels(width, height int) []string {
 
 // panel draws one, or takes it as it was drawn before.
 func (m *Model) panel(p place) []string {
-	v := m.run().history.Versions()
+	w := m.run()
+	v := w.history.Versions()
+	if since := m.now.Sub(w.stepsAt); since >= redrawCharts || since < 0 {
+		w.steps, w.stepsAt = v.Steps, m.now
+	}
+	v.Steps = w.steps
 	parts := map[panel]any{
 		lossPanel: [2]uint64{v.Steps, v.Evals}, scorePanel: [2]uint64{v.Steps, v.Evals}, ratePanel: v.Steps,
 		classPanel: v.Evals, heatPanel: v.Evals, picturePanel: v.Previews,
 		stepPanel: [2]uint64{v.Steps, v.System}, savedPanel: v.Log, logPanel: v.Log,
 	}
-	from := [4]any{p, m.view, parts[p.panel], m.run()}
+	from := [4]any{p, m.view, parts[p.panel], w}
 	if c, ok := m.cache[p.panel]; ok && c.from == any(from) {
 		return c.lines
 	}

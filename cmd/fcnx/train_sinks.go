@@ -19,7 +19,7 @@ const plainEvery = 5 * time.Second
 // trainSinks are those who hear what a run says: events.jsonl and log.txt in its
 // directory, whoever sits at the terminal, and the programs that were asked for.
 type trainSinks struct {
-	all  *sink.Multi
+	all  *sink.Queue
 	log  *os.File
 	tell func(string) // the terminal: events cannot tell of what keeps events away
 	once sync.Once
@@ -60,7 +60,7 @@ func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnin
 	case "json":
 		sinks = append(sinks, sink.NewAsync(hears("standard output", sink.NewJSON(stdout)), queued))
 	}
-	return &trainSinks{all: sink.NewMulti(sinks...), log: log, tell: notes.tell}, nil
+	return &trainSinks{all: sink.NewQueue(sink.NewMulti(sinks...)), log: log, tell: notes.tell}, nil
 }
 
 // heard is a sink that does not end a run when it fails, but is told of, once and when

@@ -33,7 +33,7 @@ func BenchmarkPublishStep(b *testing.B) {
 			require.NoError(b, err)
 			served, err := metrics.Open(metrics.Config{Addr: "127.0.0.1:0", File: filepath.Join(dir, "fcnx.prom")})
 			require.NoError(b, err)
-			all := sink.NewMulti(events, sink.NewPlain(log, 5*time.Second), served, sink.NewAsync(board, 1024))
+			all := sink.NewQueue(sink.NewMulti(events, sink.NewPlain(log, 5*time.Second), served, sink.NewAsync(board, 1024)))
 			norm := event.Float(1.93)
 			now := noon
 			b.ReportAllocs()

@@ -37,6 +37,7 @@ func TestSinksKeepTheContract(t *testing.T) {
 		"multi": inBuffer(func(w io.Writer) sink.Sink {
 			return sink.NewMulti(sink.NewJSON(io.Discard), sink.NewPlain(w, time.Second))
 		}),
+		"queue": inBuffer(func(w io.Writer) sink.Sink { return sink.NewQueue(sink.NewJSON(w)) }),
 		"async": inBuffer(func(w io.Writer) sink.Sink { return sink.NewAsync(sink.NewJSON(w), 3) }),
 		"jsonl": func(t *testing.T) sinktest.Subject {
 			path := filepath.Join(t.TempDir(), "events.jsonl")
@@ -170,3 +171,34 @@ func TestWritersErrorsComeBack(t *testing.T) {
 		require.ErrorIs(t, s.Handle(event.Note{Text: "hi"}), io.ErrClosedPipe)
 	}
 }
+
+// A queue drops nothing, and gives the first error of what is behind it at the end.
+func TestQueueKeepsEverything(t *testing.T) {
+	var kept []event.Record
+	first := errors.New("the first")
+	behind := sinkFunc(func(r event.Record) error {
+		kept = append(kept, r)
+		if len(kept) == 7 {
+			return first
+		}
+		return nil
+	})
+	q := sink.NewQueue(behind)
+	const n = 200_000 // more than may wait at once
+	for i := range int64(n) {
+		require.NoError(t, q.Handle(event.Step{Step: i}))
+	}
+	require.ErrorIs(t, q.Close(), first)
+	require.NoError(t, q.Close())
+	require.Len(t, kept, n)
+	for i, r := range kept {
+		require.Equal(t, int64(i), r.(event.Step).Step)
+	}
+	require.ErrorIs(t, q.Handle(event.Note{}), sink.ErrClosed)
+}
+
+// sinkFunc is a sink of one function.
+type sinkFunc func(event.Record) error
+
+func (f sinkFunc) Handle(r event.Record) error { return f(r) }
+func (sinkFunc) Close() error                  { return nil }
