@@ -52,7 +52,7 @@ func TestRequests(t *testing.T) {
 	ask("save", "one who was quick")
 	synctest.Test(t, func(t *testing.T) {
 		told := new(remembering)
-		sinks := &trainSinks{all: sink.NewQueue(told), tell: func(text string) { t.Error(text) }}
+		sinks := &trainSinks{all: sink.NewMulti(told), tell: func(text string) { t.Error(text) }}
 		var stderr bytes.Buffer
 		ctx, r := hearRequests(t.Context(), listener, sinks, &stderr)
 		synctest.Wait()

@@ -19,7 +19,7 @@ const plainEvery = 5 * time.Second
 // trainSinks are those who hear what a run says: events.jsonl and log.txt in its
 // directory, whoever sits at the terminal, and the programs that were asked for.
 type trainSinks struct {
-	all  *sink.Queue
+	all  sink.Sink
 	log  *os.File
 	tell func(string) // the terminal: events cannot tell of what keeps events away
 	once sync.Once

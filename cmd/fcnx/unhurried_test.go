@@ -65,10 +65,10 @@ func TestLostSinksAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		tell := func(text string) { told = append(told, text) }
-		s := &trainSinks{tell: tell, all: sink.NewQueue(sink.NewMulti(
+		s := &trainSinks{tell: tell, all: sink.NewMulti(
 			&heard{Sink: sink.NewJSON(full{}), name: "events.jsonl", tell: tell},
 			sink.NewAsync(&heard{Sink: sink.NewJSON(full{}), name: "TensorBoard", tell: tell}, queued),
-		))}
+		)}
 		for i := range 3 {
 			s.emit(event.Step{Step: int64(i)})
 			synctest.Wait()
