@@ -15,4 +15,7 @@ else
 	compare
 	echo
 	compare --encoder vgg16_bn --width 16 --head 512 --classes 11 --size 192x256 --batch 8 --out bench/results/narrow.json
+	echo
+	bench/dashboard.py
+	go test -run '^$' -bench 'Publish|Million|Tick|Follow|Columns' ./train/sink ./tui ./tui/feed ./tui/history
 fi

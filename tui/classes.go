@@ -9,6 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
@@ -271,5 +272,5 @@ func (m *Model) heat(v float64, cells int) string {
 	if cells >= 5 {
 		text = percent(v) + " "
 	}
-	return lipgloss.NewStyle().Background(plot.Heat(v, m.styles.dark)).Foreground(plot.OnHeat(v, m.styles.dark)).Render(fitRight(text, cells))
+	return ansi.NewStyle().BackgroundColor(plot.Heat(v, m.styles.dark)).ForegroundColor(plot.OnHeat(v, m.styles.dark)).Styled(fitRight(text, cells))
 }
