@@ -9,48 +9,6 @@ import (
 	"github.com/fcnx/fcnx/train/event"
 )
 
-// dialog is a question over the screen. Its answers are keys.
-type dialog struct {
-	title   string
-	text    []string
-	answers []answer
-}
-
-type answer struct {
-	keys, help string
-	do         func(m *Model) tea.Cmd
-}
-
-var (
-	quitDialog = &dialog{
-		title: "Leave this run?",
-		answers: []answer{
-			{"s", "stop: finish the step, save a checkpoint, end", func(m *Model) tea.Cmd {
-				m.dialog = stoppingDialog
-				return m.request(event.ActionStop)
-			}},
-			{"d", "detach: leave the screen, the run goes on", (*Model).detach},
-			{"esc", "stay here", nil},
-		},
-	}
-	stoppingDialog = &dialog{
-		title: "Stopping",
-		text:  []string{"The run finishes its step, saves and ends. A compilation cannot be broken off."},
-		answers: []answer{
-			{"d", "do not wait for it", (*Model).detach},
-			{"esc", "stay here", nil},
-		},
-	}
-	halveDialog = &dialog{
-		title: "Halve the learning rate?",
-		text:  []string{"From the next step on to the end of the run, also after a resume. It cannot be taken back."},
-		answers: []answer{
-			{"y", "halve it", func(m *Model) tea.Cmd { m.dialog = nil; return m.ask(event.ActionHalveLR) }},
-			{"esc", "leave it as it is", nil},
-		},
-	}
-)
-
 // keyPressed gives a key to whoever is listening: a question, the filter, the help,
 // or the table of keys.
 func (m *Model) keyPressed(msg tea.KeyPressMsg) tea.Cmd {
@@ -80,27 +38,6 @@ func (m *Model) keyPressed(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	m.summary = false
 	return m.press(key)
-}
-
-// answer takes an answer. Ctrl-C is the key of somebody in a hurry: it leaves, and
-// never by accident ends what took hours.
-func (m *Model) answer(key string) tea.Cmd {
-	if key == "ctrl+c" {
-		return m.detach()
-	}
-	for _, a := range m.dialog.answers {
-		if a.keys == key {
-			if a.do == nil {
-				m.dialog = nil
-				return nil
-			}
-			return a.do(m)
-		}
-	}
-	if key == "n" || key == "q" {
-		m.dialog = nil
-	}
-	return nil
 }
 
 // quit asks, unless there is nothing to decide.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui/history"
 )
@@ -170,41 +168,6 @@ func (m *Model) waiting(width, height int) []string {
 		lines = append(lines, m.styles.dim.Render(part))
 	}
 	return middle(lines, width, height)
-}
-
-// dialogBox is the open question.
-func (m *Model) dialogBox(width, height int) []string {
-	inner := min(56, width-4)
-	var lines []string
-	for _, text := range m.dialog.text {
-		lines = append(append(lines, wrap(text, inner-4)...), "")
-	}
-	for _, a := range m.dialog.answers {
-		for i, part := range wrap(a.help, inner-4-6) {
-			key := ""
-			if i == 0 {
-				key = a.keys
-			}
-			lines = append(lines, m.styles.key.Render(fit(key, 6))+part)
-		}
-	}
-	return m.box(m.dialog.title, "", lines, inner, min(len(lines)+2, height), true)
-}
-
-// over lays a box over the middle of a body.
-func (m *Model) over(body, box []string, width int) []string {
-	if len(box) == 0 {
-		return body
-	}
-	w := visible(box[0])
-	left, top := max(0, (width-w)/2), max(0, (len(body)-len(box))/2)
-	for i, line := range box {
-		if y := top + i; y < len(body) {
-			under := body[y]
-			body[y] = fit(ansi.Truncate(under, left, ""), left) + line + ansi.TruncateLeft(under, left+w, "")
-		}
-	}
-	return body
 }
 
 func (m *Model) windowTitle() string {
