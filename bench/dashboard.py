@@ -6,6 +6,7 @@ machine's speed drifts.
 
     bench/dashboard.py [ROUNDS]
 """
+import datetime
 import fcntl
 import json
 import os
@@ -75,8 +76,7 @@ KINDS = ("nobody", "dashboard", "frozen terminal")
 
 
 def seconds_of(stamp):
-    stamp, fraction = stamp.rstrip("Z").split(".")
-    return time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) - time.timezone + float("0." + fraction)
+    return datetime.datetime.fromisoformat(stamp).timestamp()
 
 
 def main():

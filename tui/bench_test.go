@@ -11,7 +11,7 @@ import (
 	"github.com/fcnx/fcnx/tui/feed"
 )
 
-// million is a run of a million steps with 1000 evaluations of 21 classes.
+// aMillion is a run of a million steps with 1000 evaluations of 21 classes.
 func aMillion() *recording {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	r := &recording{name: "million", life: Running}

@@ -47,11 +47,7 @@ func (m *Model) identity(w *watched, width int) string {
 // condition is how the run is: state, time, time left.
 func (m *Model) condition(w *watched) []string {
 	state := w.history.State()
-	word := string(state)
-	if state == history.Waiting {
-		word = "starting"
-	}
-	parts := []string{" " + m.stateStyle(state).Render(m.glyphs.dot+" "+word)}
+	parts := []string{" " + m.stateStyle(state).Render(m.glyphs.dot+" "+string(state))}
 	if w.source.Replayed() && !m.options.Still {
 		parts = append(parts, m.styles.dim.Render(m.replayText(w)))
 	}
@@ -153,6 +149,9 @@ func (m *Model) end(w *watched, width int) string {
 		text = fmt.Sprintf("done: %s in %s", plural(f.Step, "step"), wording.Seconds(f.Seconds))
 	case history.Stopped:
 		text = fmt.Sprintf("stopped after step %d and saved; fcnx train --resume=%s goes on", f.Step, w.source.Dir())
+		if f.Step == 0 {
+			text = "stopped before the first step"
+		}
 	case history.Diverged:
 		text = fmt.Sprintf("diverged at step %d: %s", f.Step, f.Error)
 	case history.Failed:
@@ -163,7 +162,7 @@ func (m *Model) end(w *watched, width int) string {
 	if best, ok := w.history.Best(); ok && state == history.Done {
 		text += fmt.Sprintf("   best mIoU %.3f at step %d", best.MeanIoU, best.Step)
 	}
-	hint := "any key: back to the strip "
+	hint := "any key: back to its phases "
 	if m.options.Still || visible(text)+visible(hint) > width {
 		hint = ""
 	}

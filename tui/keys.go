@@ -15,7 +15,7 @@ type binding struct {
 	label  string // as a person reads them; empty: keys
 	help   string
 	short  string // in the footer; empty: not there
-	during string // when it does something: "" always, "live" while somebody trains, "chart" ...
+	during string // what it needs to do anything: one of the below; empty: nothing
 	do     func(m *Model, key string) tea.Cmd
 }
 

@@ -196,6 +196,9 @@ func (m *Model) View() tea.View {
 	return v
 }
 
+// Dir is the directory of the run that is looked at.
+func (m *Model) Dir() string { return m.run().source.Dir() }
+
 // Left is why the dashboard was left.
 func (m *Model) Left() Leaving {
 	if m.leaving == nil {

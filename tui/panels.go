@@ -20,7 +20,7 @@ func (m *Model) stepSplit(width, height int) (title, right string, body []string
 		title = "Step " + wording.Number(s.Total) + " ms"
 	}
 	started, _ := w.history.Started()
-	names := []string{"data", "device", "read", "screen"}
+	names := []string{"data", "device", "read", "tell"}
 	values := []float64{s.Data, s.Device, s.Read, s.Tell}
 	var parts []plot.Part
 	legend := ""

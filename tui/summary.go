@@ -27,6 +27,7 @@ type Summary struct {
 	MeanIoU         *float64            `json:"mean_iou"`
 	PixelAccuracy   *float64            `json:"pixel_accuracy"`
 	ClassIoU        map[string]*float64 `json:"class_iou"`
+	Classes         []string            `json:"-"` // in label order
 	BestMeanIoU     *float64            `json:"best_mean_iou"`
 	BestStep        *int64              `json:"best_step"`
 	SavedStep       *int64              `json:"saved_step"`
@@ -44,7 +45,10 @@ func (m *Model) Summarize() Summary {
 		Run: w.source.Name(), Dir: w.source.Dir(), State: string(h.State()),
 		Step: last.Step, Steps: started.Steps, Epoch: last.Epoch, Epochs: started.Epochs,
 		Elapsed: h.Elapsed(w.now).Seconds(), StepMS: split.Total - split.Data, DataMS: split.Data, ImagesPerSecond: split.ImagesPerSecond,
-		ClassIoU: map[string]*float64{},
+		ClassIoU: map[string]*float64{}, Classes: started.Classes,
+	}
+	if w.silent() && w.life == Gone {
+		s.State = string(history.Lost)
 	}
 	if last.Step == 0 {
 		s.Step = started.Step

@@ -161,6 +161,11 @@ func (m *Model) waiting(width, height int) []string {
 		lines[0] = m.styles.alarm.Render("the run cannot be read")
 		return middle(append(lines, wrap(wording.Printable(w.err.Error()), width-4)...), width, height)
 	}
+	if w.life == Gone && w.source.Dir() != "" {
+		lines[0] = m.styles.alarm.Render("its process is gone, and has said nothing")
+		lines = append(lines, w.source.Dir()+"/log.txt may know more")
+		return middle(lines, width, height)
+	}
 	if w.read < w.size {
 		lines = append(lines, m.styles.dim.Render(fmt.Sprintf("reading %s of %s", wording.Bytes(w.read), wording.Bytes(w.size))))
 	}

@@ -225,6 +225,18 @@ func TestNoEscapeCodes(t *testing.T) {
 	require.NotContains(t, s.wrote(), "\x1b", "a window too small for a dashboard that nobody asked for")
 }
 
+// A run that a shell has put in the background of its terminal writes lines: it would
+// be stopped for reading keys.
+func TestNoDashboardInTheBackground(t *testing.T) {
+	t.Parallel()
+	args := append(endless(t.TempDir()), "--set", "train.steps=3")
+	s := programInTerminal(t, 120, 40, nil, "bash", append([]string{"-m", "-c", `fcnx "$@" & wait`, "bash"}, args...)...)
+	require.Equal(t, 0, waitCode(s.cmd.Wait()))
+	<-s.ended
+	require.NotContains(t, s.wrote(), "\x1b[?1049h")
+	require.Regexp(t, `step 1/3  epoch 0\.\d  loss \d`, s.wrote())
+}
+
 // NO_COLOR with any value, and a locale without UTF-8.
 func TestColorsAndLetters(t *testing.T) {
 	t.Parallel()

@@ -29,12 +29,17 @@ type screenTest struct {
 }
 
 // patience is how long something may take to appear on the screen of a busy machine.
-const patience = 40 * time.Second
+const patience = 90 * time.Second
 
 func inTerminal(t *testing.T, width, height int, env []string, args ...string) *screenTest {
 	t.Helper()
+	return programInTerminal(t, width, height, env, "fcnx", args...)
+}
+
+func programInTerminal(t *testing.T, width, height int, env []string, program string, args ...string) *screenTest {
+	t.Helper()
 	s := &screenTest{t: t, screen: vt.NewSafeEmulator(width, height), ended: make(chan struct{})}
-	s.cmd = exec.Command("fcnx", args...)
+	s.cmd = exec.Command(program, args...)
 	s.cmd.Env = append(os.Environ(), append([]string{"TERM=xterm-256color", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "CI=", "NO_COLOR=", "TMUX="}, env...)...)
 	var err error
 	s.pty, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: uint16(height), Cols: uint16(width)})

@@ -54,6 +54,9 @@ func runStatus(cmd *cobra.Command, options statusOptions, args []string) error {
 	if options.json && options.svg != "" {
 		return usageError(errors.New("--json and --svg are two ways to answer; give one of them"))
 	}
+	if options.panel != "" && len(args) > 1 {
+		return usageError(errors.New("--panel is for one run"))
+	}
 	var sources []tui.Source
 	for _, dir := range args {
 		s, err := options.open(dir)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/colorprofile"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -17,7 +18,8 @@ const autoWidth, autoHeight = 60, 16
 type terminal struct {
 	in, out       *os.File
 	environ       []string
-	width, height int // 0, 0: this is no terminal
+	width, height int  // 0, 0: this is no terminal
+	background    bool // a shell has put this process there: it must not read the terminal
 }
 
 // terminalOf looks at both ends. Anything that is not a terminal on both sides gets
@@ -31,6 +33,9 @@ func terminalOf(in io.Reader, out io.Writer, environ []string) terminal {
 		if w, h, err := term.GetSize(int(t.out.Fd())); err == nil {
 			t.width, t.height = w, h
 		}
+		if group, err := unix.IoctlGetInt(int(t.in.Fd()), unix.TIOCGPGRP); err == nil {
+			t.background = group != unix.Getpgrp()
+		}
 	}
 	return t
 }
@@ -42,9 +47,10 @@ func (t terminal) interactive() bool {
 }
 
 // auto tells whether a dashboard opens without being asked for: CI may fake a
-// terminal, and a small window has better uses.
+// terminal, a small window has better uses, and `fcnx train &` is not to be stopped
+// for reading keys.
 func (t terminal) auto() bool {
-	return t.interactive() && t.env("CI") == "" && t.width >= autoWidth && t.height >= autoHeight
+	return t.interactive() && !t.background && t.env("CI") == "" && t.width >= autoWidth && t.height >= autoHeight
 }
 
 // env is the last value of a variable, as for a program that is started.

@@ -13,10 +13,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui"
 )
 
@@ -51,7 +53,7 @@ func startTrainer(args []string, found func(dir string)) (*trainer, error) {
 	}
 	reader, writer, err := os.Pipe()
 	if err != nil {
-		return nil, errors.Join(err, early.Close())
+		return nil, errors.Join(err, early.Close(), os.Remove(early.Name()))
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Args[0] = os.Args[0] // the name it was called by
@@ -62,7 +64,7 @@ func startTrainer(args []string, found func(dir string)) (*trainer, error) {
 	err = cmd.Start()
 	writer.Close()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("starting the trainer: %w", err), reader.Close(), early.Close())
+		return nil, errors.Join(fmt.Errorf("starting the trainer: %w", err), reader.Close(), early.Close(), os.Remove(early.Name()))
 	}
 	t := &trainer{cmd: cmd, early: early, found: make(chan struct{}), done: make(chan struct{})}
 	heard := make(chan struct{})
@@ -233,6 +235,9 @@ func (w *watchedRun) farewell(stdout, stderr io.Writer, code int) error {
 		return exitWith(code)
 	}
 	summary := summaryOf(dir)
+	if summary.MeanIoU != nil {
+		printClasses(stdout, summary)
+	}
 	if summary.BestStep != nil {
 		fmt.Fprintf(stdout, "best mean IoU %.3f at step %d\n", *summary.BestMeanIoU, *summary.BestStep)
 	}
@@ -245,6 +250,29 @@ func (w *watchedRun) farewell(stdout, stderr io.Writer, code int) error {
 			code, summary.Step, dir, dir)
 	}
 	return exitWith(code)
+}
+
+// printClasses is the last evaluation class by class, in percent.
+func printClasses(w io.Writer, s tui.Summary) {
+	names := len("pixel accuracy")
+	for _, name := range s.Classes {
+		names = max(names, utf8.RuneCountInString(wording.Printable(name)))
+	}
+	row := func(name string, v *float64) {
+		text := "-"
+		if v != nil {
+			text = fmt.Sprintf("%.1f", 100**v)
+		}
+		fmt.Fprintf(w, "%-*s  %5s\n", names, wording.Printable(name), text)
+	}
+	fmt.Fprintf(w, "%-*s  IoU %%\n", names, "class")
+	for _, name := range s.Classes {
+		row(name, s.ClassIoU[name])
+	}
+	fmt.Fprintln(w)
+	row("mean IoU", s.MeanIoU)
+	row("pixel accuracy", s.PixelAccuracy)
+	fmt.Fprintln(w)
 }
 
 func exitWith(code int) error {

@@ -87,13 +87,13 @@ func runWatch(cmd *cobra.Command, options watchOptions, args []string) error {
 	why, err := model.Show(ctx, t.forDashboard())
 	var broken *tui.PanicError
 	if errors.As(err, &broken) {
-		return brokenDashboard(broken, sources[0].Dir())
+		return brokenDashboard(broken, model.Dir())
 	}
 	if err != nil {
 		return fmt.Errorf("the dashboard ended: %w", err)
 	}
 	if why == tui.Detached {
-		fmt.Fprintf(cmd.ErrOrStderr(), "the run goes on: fcnx watch %[1]s looks at it, fcnx stop %[1]s ends it\n", sources[0].Dir())
+		fmt.Fprintf(cmd.ErrOrStderr(), "the run goes on: fcnx watch %[1]s looks at it, fcnx stop %[1]s ends it\n", model.Dir())
 	}
 	return nil
 }

@@ -10,16 +10,16 @@ import (
 const (
 	// queueEvery is how long a step may wait in a [Queue] for others to go with.
 	queueEvery = 50 * time.Millisecond
-	// queueLimit is how many records wait at most: minutes of the fastest run, and
-	// some tens of megabytes.
+	// queueLimit is how many records wait at most, besides as many that are being
+	// delivered: a minute of the fastest run, and some ten megabytes.
 	queueLimit = 1 << 16
 )
 
 // Queue puts a queue before a sink, so that whoever trains pays for handing a record
-// over and not for encoding and writing it: about a microsecond, where the same work
-// between two steps costs fifty, since it finds every cache full of the network's.
+// over and not for encoding and writing it, which between two steps finds every cache
+// full of the network's (docs/benchmarks.md).
 //
-// Nothing is dropped and the order is kept. A step waits for up to a twentieth of a
+// Nothing that came before Close is dropped, and the order is kept. A step waits for up to a twentieth of a
 // second, every other record is delivered at once. Where the sink stands still for so
 // long that 65536 records wait, Handle waits too. A process that is killed takes
 // what waits with it.

@@ -1,9 +1,9 @@
 // Package sink takes the records of a run to where they are wanted: to
 // events.jsonl ([JSONL]), to a pipe ([JSON]), to a person ([Plain]). [Multi] makes
-// one sink of several, and [Async] puts a queue before a slow one.
+// one sink of several; [Async] puts a queue before one that may be slow and leaves
+// steps out, [Queue] one that leaves out nothing.
 //
-// The package knows records only. It reads no clock: every time in its output is
-// a record's own.
+// The package knows records only. Every time in its output is a record's own.
 package sink
 
 import (
