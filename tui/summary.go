@@ -47,7 +47,7 @@ func (m *Model) Summarize() Summary {
 		Elapsed: h.Elapsed(w.now).Seconds(), StepMS: split.Total - split.Data, DataMS: split.Data, ImagesPerSecond: split.ImagesPerSecond,
 		ClassIoU: map[string]*float64{}, Classes: started.Classes,
 	}
-	if w.silent() && w.life == Gone {
+	if w.stillborn() {
 		s.State = string(history.Lost)
 	}
 	if last.Step == 0 {

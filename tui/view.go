@@ -64,6 +64,9 @@ func (w *watched) silent() bool {
 	return !begun
 }
 
+// stillborn tells whether the run's process has gone without a record.
+func (w *watched) stillborn() bool { return w.silent() && w.life == Gone && w.source.Dir() != "" }
+
 // places are the panels of the screen as it is.
 func (m *Model) places() []place {
 	foot := 0
@@ -94,18 +97,30 @@ func (m *Model) panel(p place) []string {
 		w.steps, w.stepsAt = v.Steps, m.now
 	}
 	v.Steps = w.steps
-	parts := map[panel]any{
-		lossPanel: [2]uint64{v.Steps, v.Evals}, scorePanel: [2]uint64{v.Steps, v.Evals}, ratePanel: v.Steps,
-		classPanel: v.Evals, heatPanel: v.Evals, picturePanel: v.Previews,
-		stepPanel: [2]uint64{v.Steps, v.System}, savedPanel: v.Log, logPanel: v.Log,
-	}
-	from := [4]any{p, m.view, parts[p.panel], w}
+	from := [4]any{p, m.view, p.panel.shows(v), w}
 	if c, ok := m.cache[p.panel]; ok && c.from == any(from) {
 		return c.lines
 	}
 	lines := m.drawPanel(p)
 	m.cache[p.panel] = cached{from, lines}
 	return lines
+}
+
+// shows are the versions of the parts of a history that a panel is drawn from.
+func (p panel) shows(v history.Versions) [2]uint64 {
+	switch p {
+	case lossPanel, scorePanel:
+		return [2]uint64{v.Steps, v.Evals}
+	case ratePanel:
+		return [2]uint64{v.Steps}
+	case classPanel, heatPanel:
+		return [2]uint64{v.Evals}
+	case picturePanel:
+		return [2]uint64{v.Previews}
+	case stepPanel:
+		return [2]uint64{v.Steps, v.System}
+	}
+	return [2]uint64{v.Log}
 }
 
 func (m *Model) drawPanel(p place) []string {
@@ -161,9 +176,9 @@ func (m *Model) waiting(width, height int) []string {
 		lines[0] = m.styles.alarm.Render("the run cannot be read")
 		return middle(append(lines, wrap(wording.Printable(w.err.Error()), width-4)...), width, height)
 	}
-	if w.life == Gone && w.source.Dir() != "" {
+	if w.stillborn() {
 		lines[0] = m.styles.alarm.Render("its process is gone, and has said nothing")
-		lines = append(lines, w.source.Dir()+"/log.txt may know more")
+		lines = append(lines, wording.Printable(w.source.Dir()+"/log.txt may know more"))
 		return middle(lines, width, height)
 	}
 	if w.read < w.size {
