@@ -137,8 +137,12 @@ func openInstalled(ctx context.Context, kind string, o Options) (*Backend, error
 	return openPlugin(ctx, p, max(1, o.Devices))
 }
 
+// openGo starts GoMLX's Go backend, one operation at a time, each on all cores. Left
+// to itself it runs independent operations side by side, gives each a worker of its
+// pool, and lets a matrix product wait for further workers: as many products as
+// there are workers wait for ever (compute v0.1.2, workerspool.Saturate).
 func openGo() (*Backend, error) {
-	b, err := gobackend.New("")
+	b, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, unusablef("GoMLX's Go backend does not start: %w", err)
 	}
