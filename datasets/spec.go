@@ -49,7 +49,7 @@ func kinds() []kind {
 		{"shapes", false, []string{"n", "val_n", "size", "seed", "classes"}, shapesSplits, openShapes},
 		{"folder", true, []string{"val", "classes", "max_pixels"}, folderSplits, openFolder},
 		{"camvid", true, []string{"max_pixels"}, camvidSplits, openCamVid},
-		{"voc", true, []string{"train", "max_pixels"}, vocSplits, openVOC},
+		{"voc", true, []string{"train", "val", "max_pixels"}, vocSplits, openVOC},
 	}
 }
 

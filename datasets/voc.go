@@ -33,12 +33,12 @@ func vocClasses() []Class {
 // vocList names the list of a split below ImageSets/Segmentation.
 func vocList(spec Spec, split string) (string, error) {
 	list := split
-	if name, ok := spec.Options["train"]; ok && split == Train {
+	if name, ok := spec.Options[split]; ok {
 		list = name
 	}
 	name := path.Join(vocLists, list+".txt")
 	if !fs.ValidPath(name) || strings.Contains(list, "/") {
-		return "", &SpecError{spec.String(), fmt.Errorf("train=%s is no name of a list in %s", list, vocLists)}
+		return "", &SpecError{spec.String(), fmt.Errorf("%s=%s is no name of a list in %s", split, list, vocLists)}
 	}
 	return name, nil
 }
@@ -74,8 +74,8 @@ func vocSplits(spec Spec) ([]string, error) {
 		_, err = root.Stat(path.Join(vocMasks, strings.TrimSpace(first)+".png"))
 		if !missing && (split != Test || err == nil) {
 			there = append(there, split)
-		} else if missing && split == Train && spec.Options["train"] != "" {
-			return nil, fmt.Errorf("%s: train=%s needs the list %s, which is not there", spec.Path, spec.Options["train"], list)
+		} else if missing && spec.Options[split] != "" {
+			return nil, fmt.Errorf("%s: %s=%s needs the list %s, which is not there", spec.Path, split, spec.Options[split], list)
 		}
 	}
 	if there == nil {
@@ -86,7 +86,8 @@ func vocSplits(spec Spec) ([]string, error) {
 
 // openVOC reads the layout of VOC2012: ImageSets/Segmentation/train.txt names the
 // files of JPEGImages and SegmentationClass. ?train=trainval takes another list
-// for training. Masks are paletted PNG of 21 classes; 255 is the border of objects.
+// for training, ?val=seg11valid for scoring. Masks are paletted PNG of 21 classes;
+// 255 is the border of objects.
 func openVOC(spec Spec, split string) (Source, error) {
 	s, err := openPairs(spec)
 	if err != nil {
@@ -104,16 +105,31 @@ func openVOC(spec Spec, split string) (Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", spec.Path, err)
 	}
-	s.list = s.parseList(list, string(text))
+	s.list = parseVOCList(s.path(list), string(text))
 	if len(s.list) == 0 {
 		return nil, fmt.Errorf("%s: no names in it", s.path(list))
 	}
 	return s, nil
 }
 
-// parseList reads one ID a line. Whether the files are there shows when they are
+// OpenVOC opens those samples of a directory in VOC's layout that ids names, in that
+// order. from is where the list comes from, for messages.
+func OpenVOC(dir string, ids []string, from string) (Source, error) {
+	s, err := openPairs(Spec{Kind: "voc", Path: dir})
+	if err != nil {
+		return nil, err
+	}
+	if !isDir(s.root, vocImages) {
+		return nil, fmt.Errorf("%s: not VOC's layout: there is no %s/", dir, vocImages)
+	}
+	s.classes = vocClasses()
+	s.list = parseVOCList(from, strings.Join(ids, "\n"))
+	return s, nil
+}
+
+// parseVOCList reads one ID a line. Whether the files are there shows when they are
 // opened.
-func (s *pairs) parseList(list, text string) []pair {
+func parseVOCList(list, text string) []pair {
 	line := map[string]int{}
 	var all []pair
 	for i, id := range strings.Split(text, "\n") {
@@ -123,7 +139,7 @@ func (s *pairs) parseList(list, text string) []pair {
 		}
 		p := pair{id: id, image: path.Join(vocImages, id+".jpg"), mask: path.Join(vocMasks, id+".png")}
 		if first, twice := line[id]; twice {
-			p.broken = &SampleError{id, s.path(list), fmt.Errorf("line %d names %s, as line %d does", i+1, id, first)}
+			p.broken = &SampleError{id, list, fmt.Errorf("line %d names %s, as line %d does", i+1, id, first)}
 		} else {
 			line[id] = i + 1
 		}

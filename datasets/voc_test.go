@@ -35,6 +35,8 @@ func TestVOC(t *testing.T) {
 	require.Equal(t, []string{"2007_2", "2007_1"}, ids(openTest(t, "voc:"+dir+"?train=trainval", Train)))
 	require.Equal(t, []string{"2007_2"}, ids(openTest(t, "voc:"+dir+"?train=trainval", Val)))
 
+	require.Equal(t, []string{"2007_2", "2007_1"}, ids(openTest(t, "voc:"+dir+"?val=trainval", Val)))
+
 	files["SegmentationClass/2007_3.png"] = palettedMask(3, 3, 1)
 	splits, err = Splits("voc:" + write(t, files))
 	require.NoError(t, err)
@@ -60,6 +62,8 @@ func TestVOCErrors(t *testing.T) {
 	dir := write(t, vocFiles())
 	_, err := Open("voc:"+dir+"?train=trainaug", Train)
 	require.EqualError(t, err, dir+": train=trainaug needs the list ImageSets/Segmentation/trainaug.txt, which is not there")
+	_, err = Open("voc:"+dir+"?val=seg11valid", Val)
+	require.EqualError(t, err, dir+": val=seg11valid needs the list ImageSets/Segmentation/seg11valid.txt, which is not there")
 	_, err = Open("voc:"+dir+"?train=../x", Train)
 	require.EqualError(t, err, `data "voc:`+dir+`?train=../x": train=../x is no name of a list in ImageSets/Segmentation`)
 	_, err = Open("voc:"+dir, Test)

@@ -38,7 +38,7 @@ SPEC is kind:DIR, with options behind a question mark (quote it in a shell):
   folder:DIR                 images/ and masks/, or those in train/, val/ and test/:
                              'folder:DIR?val=0.1' holds out a tenth, '?classes=N' does not search the masks
   camvid:DIR                 train/ trainannot/ val/ valannot/ of the SegNet tutorial
-  voc:DIR                    JPEGImages/ SegmentationClass/ ImageSets/ of VOC2012: 'voc:DIR?train=trainval'
+  voc:DIR                    JPEGImages/ SegmentationClass/ ImageSets/ of VOC2012: 'voc:DIR?train=trainval', '?val=seg11valid'
 Files can have ?max_pixels=N, the largest image that is decoded.`
 
 func newDataCheckCommand() *cobra.Command {

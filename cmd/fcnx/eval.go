@@ -130,32 +130,40 @@ func (o evalOptions) spec(n *network) (string, error) {
 	}
 }
 
-// open opens and checks the data, and settles what the classes are called.
+// open opens and checks the data.
 func (o evalOptions) open(ctx context.Context, n *network, spec string) (*datasets.Evaluation, error) {
 	source, err := datasets.Open(spec, o.split)
 	if err != nil {
 		return nil, err
 	}
+	batch := n.config.Train.Batch
+	if n.config.Eval.Batch > 0 {
+		batch = n.config.Eval.Batch
+	}
+	if o.batch > 0 {
+		batch = o.batch
+	}
+	return n.evaluation(ctx, source, spec, o.split, batch, n.config.Data.Buckets)
+}
+
+// evaluation is a pass over source, once it is known that the network can be scored
+// on it, and settles what the classes are called. spec and split are for messages.
+func (n *network) evaluation(ctx context.Context, source datasets.Source, spec, split string, batch, buckets int) (*datasets.Evaluation, error) {
 	if !n.named {
 		copy(n.classes, source.Classes())
 	}
 	if err := sameClasses(n.classes, source.Classes(), spec); err != nil {
 		return nil, err
 	}
-	if _, err := checkFast(ctx, spec, o.split, source, false); err != nil {
+	if _, err := checkFast(ctx, spec, split, source, false); err != nil {
 		return nil, err
 	}
 	cfg := datasets.LoaderConfig{
-		Batch: n.config.Train.Batch, Buckets: n.config.Data.Buckets, Workers: n.config.Data.Workers,
+		Batch: batch, Buckets: buckets, Workers: n.config.Data.Workers,
 		Multiple: multipleOf(n.config.Model.Geometry),
 	}
-	if n.config.Eval.Batch > 0 {
-		cfg.Batch = n.config.Eval.Batch
-	}
-	if o.batch > 0 {
-		cfg.Batch = o.batch
-	}
 	if resize := n.config.Augment.Resize; resize != "" {
+		var err error
 		if cfg.Height, cfg.Width, err = train.ParseSize(resize); err != nil {
 			return nil, err
 		}
