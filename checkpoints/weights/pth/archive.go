@@ -80,8 +80,8 @@ func (a *archive) checkOrder() error {
 		return err
 	}
 	order := make([]byte, min(length, 16))
-	if _, err := a.r.ReadAt(order, at); err != nil {
-		return cut(err)
+	if err := readAt(a.r, order, at); err != nil {
+		return err
 	}
 	switch string(order) {
 	case "little":

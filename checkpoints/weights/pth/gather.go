@@ -140,7 +140,7 @@ func (g *gather) copy(axes []axisOf, at int64, into []byte) error {
 	for i := int64(0); i < a.n; i += most {
 		n := min(most, a.n-i)
 		run := g.run[:(n-1)*a.from+g.width]
-		if _, err := g.r.ReadAt(run, at+i*a.from); err != nil {
+		if n, err := g.r.ReadAt(run, at+i*a.from); n < len(run) {
 			return err
 		}
 		if a.from == g.width && a.to == g.width {

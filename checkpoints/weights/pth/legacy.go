@@ -154,8 +154,8 @@ func (l *legacy) places(r io.ReaderAt, at int64, keys value) (map[string]Storage
 			return nil, fmt.Errorf("storage %.40q of %d bytes at %d does not lie in the file, which has %d: is it cut off?", key, size, at, l.size)
 		}
 		var b [8]byte
-		if _, err := r.ReadAt(b[:], at); err != nil {
-			return nil, cut(err)
+		if err := readAt(r, b[:], at); err != nil {
+			return nil, err
 		}
 		if n := binary.LittleEndian.Uint64(b[:]); n != uint64(s.elements) {
 			return nil, fmt.Errorf("storage %.40q has %d elements at %d, and %d are wanted", key, n, at, s.elements)

@@ -27,8 +27,8 @@ func InProcess(f *os.File) (Index, error) {
 // the file; [Open] does.
 func ReadIndex(r io.ReaderAt, size int64) (Index, error) {
 	start := make([]byte, min(size, 64))
-	if _, err := r.ReadAt(start, 0); err != nil {
-		return Index{}, cut(err)
+	if err := readAt(r, start, 0); err != nil {
+		return Index{}, err
 	}
 	var ix Index
 	var err error
@@ -38,7 +38,7 @@ func ReadIndex(r io.ReaderAt, size int64) (Index, error) {
 	case len(start) > 0 && start[0] == 0x80:
 		ix, err = readLegacy(r, size)
 	default:
-		err = errors.New(foreign(start))
+		return Index{}, errors.New(foreign(start))
 	}
 	if err == nil {
 		err = ix.check(size)

@@ -100,6 +100,14 @@ func (s *source) line() (string, error) {
 	return string(bytes.TrimSuffix(b, []byte("\n"))), nil
 }
 
+// readAt fills b with what is at a place of the file.
+func readAt(r io.ReaderAt, b []byte, at int64) error {
+	if n, err := r.ReadAt(b, at); n < len(b) {
+		return cut(err)
+	}
+	return nil
+}
+
 func cut(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errCut

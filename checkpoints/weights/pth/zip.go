@@ -54,8 +54,8 @@ func readDirectory(r io.ReaderAt, size int64) (map[string]entry, error) {
 		return nil, fmt.Errorf("it has %d entries in %d bytes, and at most %d in %d are allowed", count, length, maxEntries, maxDirectory)
 	}
 	directory := make([]byte, length)
-	if _, err := r.ReadAt(directory, int64(at)); err != nil {
-		return nil, cut(err)
+	if err := readAt(r, directory, int64(at)); err != nil {
+		return nil, err
 	}
 	entries := map[string]entry{}
 	for range count {
@@ -81,8 +81,8 @@ func readDirectory(r io.ReaderAt, size int64) (map[string]entry, error) {
 func findDirectory(r io.ReaderAt, size int64) (at, length, count uint64, err error) {
 	tail := make([]byte, min(size, endLength+math.MaxUint16))
 	tailAt := size - int64(len(tail))
-	if _, err := r.ReadAt(tail, tailAt); err != nil {
-		return 0, 0, 0, cut(err)
+	if err := readAt(r, tail, tailAt); err != nil {
+		return 0, 0, 0, err
 	}
 	i := len(tail) - endLength
 	for ; i >= 0; i-- {
@@ -107,8 +107,8 @@ func findDirectory(r io.ReaderAt, size int64) (at, length, count uint64, err err
 			return 0, 0, 0, fmt.Errorf("its directory would be described at %d, outside of the file", end64At)
 		}
 		end64 := make([]byte, end64Length)
-		if _, err := r.ReadAt(end64, int64(end64At)); err != nil {
-			return 0, 0, 0, cut(err)
+		if err := readAt(r, end64, int64(end64At)); err != nil {
+			return 0, 0, 0, err
 		}
 		if !bytes.HasPrefix(end64, []byte(end64Signature)) {
 			return 0, 0, 0, errNoEnd
@@ -196,8 +196,8 @@ func (e entry) data(r io.ReaderAt) (at int64, err error) {
 		return 0, outside
 	}
 	var b [localLength]byte
-	if _, err := r.ReadAt(b[:], e.header); err != nil {
-		return 0, cut(err)
+	if err := readAt(r, b[:], e.header); err != nil {
+		return 0, err
 	}
 	name := int64(binary.LittleEndian.Uint16(b[26:]))
 	extra := int64(binary.LittleEndian.Uint16(b[28:]))
