@@ -1,0 +1,72 @@
+package pth
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A file is refused, or all that its index says holds and every tensor can be read.
+func FuzzReadIndex(f *testing.F) {
+	for _, b := range fixtures(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { readAnything(t, b) })
+}
+
+// The object of a file alone, in a file of either kind around it that is whole: the
+// checksums of the zip kind would keep a fuzzer out.
+func FuzzPickle(f *testing.F) {
+	for _, b := range fixtures(f) {
+		if entries, err := readDirectory(bytes.NewReader(b), int64(len(b))); err == nil {
+			for _, e := range entries {
+				if at, err := e.data(bytes.NewReader(b)); err == nil && bytes.HasSuffix([]byte(e.name), []byte("/data.pkl")) {
+					f.Add(b[at : at+e.size])
+				}
+			}
+		}
+	}
+	f.Add([]byte(dictOf(tensorOf("FloatStorage", 4, 0, numbers(2, 2), numbers(2, 1), ""))))
+	f.Add([]byte(dictOf(tensorOf("FloatStorage", 4, 0, numbers(2, 2), numbers(2, 1), "N"))))
+	f.Fuzz(func(t *testing.T, pickle []byte) {
+		readAnything(t, forgeZip(t, string(pickle), 16))
+		readAnything(t, forgeLegacy(string(pickle), 4, 16))
+	})
+}
+
+func readAnything(t *testing.T, b []byte) {
+	size := int64(len(b))
+	ix, err := ReadIndex(bytes.NewReader(b), size)
+	if err != nil {
+		return
+	}
+	text, err := json.Marshal(ix)
+	require.NoError(t, err)
+	var again Index
+	require.NoError(t, json.Unmarshal(text, &again))
+	require.Equal(t, ix, again)
+	require.NoError(t, again.check(size))
+	file := newFile("x.pth", bytes.NewReader(b), func() error { return nil }, again)
+	for i, info := range file.Infos() {
+		want, err := info.Size()
+		require.NoError(t, err)
+		require.LessOrEqual(t, want, size)
+		if i >= 20 { // they may be as many as the file has bytes, each of them as long
+			continue
+		}
+		r, err := file.Reader(info.Name)
+		if err != nil {
+			require.ErrorIs(t, err, errDamaged)
+			continue
+		}
+		got, err := io.ReadAll(r)
+		if err != nil {
+			require.ErrorIs(t, err, errDamaged)
+			continue
+		}
+		require.Len(t, got, int(want))
+	}
+}
