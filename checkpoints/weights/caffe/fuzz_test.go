@@ -1,0 +1,68 @@
+package caffe
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What opens is read whole, and has no more bytes than the file; everything else is an
+// error that names the file.
+func FuzzOpen(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.caffemodel"))
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(nil))
+	f.Add([]byte(netOf(layerOf(message{}.bytes(blobShape, dims(2, 1)).float(blobData, 1).float(6, 0).float(blobData, 2)))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file, err := open(b)
+		if err != nil {
+			require.ErrorContains(t, err, "x.caffemodel: ")
+			return
+		}
+		total := int64(0)
+		for _, info := range file.Infos() {
+			size, err := info.Size()
+			require.NoError(t, err)
+			r, err := file.Reader(info.Name)
+			require.NoError(t, err)
+			n, err := io.Copy(io.Discard, r)
+			require.NoError(t, err)
+			require.Equal(t, size, n)
+			total += n
+		}
+		require.LessOrEqual(t, total, int64(len(b)))
+		if values, scale, ok := file.Mean(); ok {
+			require.NotZero(t, scale)
+			require.LessOrEqual(t, len(values), maxMeans)
+		}
+	})
+}
+
+func FuzzReadMean(f *testing.F) {
+	for _, name := range []string{"mean.binaryproto", "mean_double.binaryproto"} {
+		f.Add(testdata(f, name))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		values, err := readMean("x.binaryproto", bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			require.ErrorContains(t, err, "x.binaryproto: ")
+			return
+		}
+		for _, v := range values {
+			require.True(t, finite(v))
+		}
+	})
+}

@@ -1,0 +1,68 @@
+package npz
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What opens has the sizes that it says, or an error that names the file.
+func FuzzOpen(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.npz"))
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file, err := open(b)
+		if err != nil {
+			require.ErrorContains(t, err, "x.npz: ")
+			return
+		}
+		for _, info := range file.Infos() {
+			size, err := info.Size()
+			require.NoError(t, err)
+			require.LessOrEqual(t, size, int64(len(b)+1)*maxRatio)
+			r, err := file.Reader(info.Name)
+			if err != nil {
+				require.ErrorContains(t, err, "x.npz: array ")
+				continue
+			}
+			n, err := io.Copy(io.Discard, r)
+			if err != nil {
+				require.ErrorContains(t, err, "x.npz: array ")
+				require.True(t, n < size || size == 0)
+				continue
+			}
+			require.Equal(t, size, n)
+		}
+	})
+}
+
+// No text makes the parser of headers fail or accept what has no size.
+func FuzzParseHeader(f *testing.F) {
+	f.Add("{'descr': '<f4', 'fortran_order': False, 'shape': (64, 3, 3, 3), }  \n")
+	f.Add(`{"shape":(3L,),"descr":">f8","fortran_order":True}`)
+	f.Add("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (), }")
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := parseHeader(text)
+		if err != nil {
+			return
+		}
+		require.Contains(t, []int{1, 2, 4, 8}, h.itemSize)
+		require.LessOrEqual(t, len(h.shape), maxDims)
+		for _, d := range h.shape {
+			require.GreaterOrEqual(t, d, 0)
+		}
+	})
+}
