@@ -45,7 +45,7 @@ type Options struct {
 }
 
 // maxBytes is what a protobuf message may have; readers count in 32 bits.
-var maxBytes int64 = 1<<31 - 1
+const maxBytes = 1<<31 - 1
 
 // Write writes the model to w. weights is asked for one variable of net after the
 // other, in the order of [models.Config.Variables], and writes its float32 values in
