@@ -101,9 +101,9 @@ func (m *Manager) Save(meta Meta, infos []Info, data func(name string, w io.Writ
 	}
 
 	isBest := meta.Best != nil && meta.Best.Step == meta.Step
-	err = replaceFile(filepath.Join(m.run.Dir, lastName), content([]byte(name+"\n")))
+	err = ReplaceFile(filepath.Join(m.run.Dir, lastName), content([]byte(name+"\n")))
 	if err == nil && isBest {
-		err = replaceFile(filepath.Join(m.run.Dir, bestName), content([]byte(name+"\n")))
+		err = ReplaceFile(filepath.Join(m.run.Dir, bestName), content([]byte(name+"\n")))
 	}
 	if err != nil {
 		return Saved{}, fmt.Errorf("checkpoint %s is saved, but not named as the last or best one: %w", final, err)

@@ -9,12 +9,12 @@ import (
 // tmpSuffix marks what is not finished, or is about to be removed.
 const tmpSuffix = ".tmp"
 
-// replaceFile puts what write writes at path, so that a crash leaves the old file
-// or the new one.
+// ReplaceFile puts what write writes at path, so that a crash or an error leaves the
+// old file or the new one.
 //
 // Without the sync before the rename the new name may point to an empty file after
 // a power failure, and without that of the directory the rename itself may be lost.
-func replaceFile(path string, write func(f *os.File) error) error {
+func ReplaceFile(path string, write func(f *os.File) error) error {
 	tmp := path + tmpSuffix
 	if err := os.RemoveAll(tmp); err != nil {
 		return err

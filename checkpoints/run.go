@@ -65,7 +65,7 @@ func Create(dir string, config []byte, now time.Time) (*Run, error) {
 	}
 	err = r.checkEmpty()
 	if err == nil {
-		err = replaceFile(r.ConfigPath(), content(config))
+		err = ReplaceFile(r.ConfigPath(), content(config))
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -120,7 +120,7 @@ func (r *Run) SetConfig(config []byte) error {
 	if r.lock == nil {
 		return fmt.Errorf("%s is not locked by this process", r.Dir)
 	}
-	return replaceFile(r.ConfigPath(), content(config))
+	return ReplaceFile(r.ConfigPath(), content(config))
 }
 
 // EventsPath is the file of the run's records, one JSON object a line.

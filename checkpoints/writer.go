@@ -58,7 +58,7 @@ func Write(w io.Writer, infos []Info, metadata map[string]string, data func(name
 // WriteFile writes a safetensors file that is whole or not there: an older file at
 // path is replaced only when the new one is on disk.
 func WriteFile(path string, infos []Info, metadata map[string]string, data func(name string, w io.Writer) error) (written Written, err error) {
-	err = replaceFile(path, func(f *os.File) (err error) {
+	err = ReplaceFile(path, func(f *os.File) (err error) {
 		written, err = Write(f, infos, metadata, data)
 		return err
 	})

@@ -12,7 +12,7 @@ type OpKind string
 const (
 	OpPad      OpKind = "pad"      // zeros right and below, to a multiple of Stride
 	OpConv     OpKind = "conv"     // Kernel x Kernel, Pad on all sides, bias
-	OpNorm     OpKind = "norm"     // batch norm from its running averages
+	OpNorm     OpKind = "norm"     // batch norm from its running averages, Epsilon added to the variance
 	OpReLU     OpKind = "relu"     //
 	OpPool     OpKind = "pool"     // largest of 2x2, stride 2; Ceil: a last odd row or column is a window too
 	OpDropout  OpKind = "dropout"  // nothing, but in training
@@ -31,7 +31,7 @@ type Op struct {
 
 	Kernel, Stride, Pad int
 	Ceil                bool
-	Factor              float64
+	Factor, Epsilon     float64
 	Offset              int
 	Like                string // an operation, or "images"
 }
@@ -70,7 +70,7 @@ func (c Config) Ops() []Op {
 			}
 			push(conv)
 			if c.batchNorm() {
-				push(Op{Name: "bn" + strings.TrimPrefix(conv.Name, "conv"), Kind: OpNorm})
+				push(Op{Name: "bn" + strings.TrimPrefix(conv.Name, "conv"), Kind: OpNorm, Epsilon: normEpsilon})
 			}
 			relu(conv.Name)
 			layers = layers[1:]

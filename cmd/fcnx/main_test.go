@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
 		"mkimages":  makeImages,
+		"mknan":     makeNaN,
 		"mkrun":     makeRun,
 		"mkweights": makeWeights,
 		"damage":    damage,

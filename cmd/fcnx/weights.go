@@ -41,18 +41,28 @@ func newWeightsCommand() *cobra.Command {
 
 func newWeightsExportCommand() *cobra.Command {
 	var flags networkFlags
-	var out string
+	var onnx onnxFlags
+	var out, format string
 	var force bool
 	export := &cobra.Command{
-		Use:   "export RUN --out W.safetensors",
-		Short: "Write the weights of a run in PyTorch's layout",
+		Use:   "export RUN|WEIGHTS --out W.safetensors|W.onnx",
+		Short: "Write the weights of a run in PyTorch's layout, or a model for ONNX Runtime",
 		Long: `Write the weights of a run's best checkpoint to a safetensors file, in PyTorch's layout and under the paper's layer
-names. 'safetensors.torch.load_file' reads it; so do train --init, eval and predict, to which it says what it is.`,
-		Example: "  fcnx weights export runs/mine --out mine.safetensors",
-		Args:    oneArgument("RUN"),
+names. 'safetensors.torch.load_file' reads it; so do train --init, eval and predict, to which it says what it is.
+
+To a file that ends in .onnx it writes the whole network instead, which ONNX Runtime runs on images of any size; it can
+be made of WEIGHTS too.
+` + networkHelp,
+		Example: `  fcnx weights export runs/mine --out mine.safetensors
+  fcnx weights export runs/mine --out mine.onnx --output mask`,
+		Args: oneArgument("RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
-				return usageError(errors.New("no file to write to; add --out W.safetensors"))
+				return usageError(errors.New("no file to write to; add --out W.safetensors or --out W.onnx"))
+			}
+			toONNX, err := onnx.check(cmd, out, format)
+			if err != nil {
+				return usageError(err)
 			}
 			warn := warnTo(cmd.ErrOrStderr())
 			network, err := openNetwork(args[0], flags, warn)
@@ -60,11 +70,14 @@ names. 'safetensors.torch.load_file' reads it; so do train --init, eval and pred
 				return err
 			}
 			defer network.Close()
-			if !network.isRun {
+			if !network.isRun && !toONNX {
 				return usageError(fmt.Errorf("%s is a file of weights already; export takes a run", args[0]))
 			}
 			if _, err := os.Lstat(out); err == nil && !force {
 				return usageError(fmt.Errorf("%s is there already; --force writes over it", out))
+			}
+			if toONNX {
+				return runExportONNX(cmd.OutOrStdout(), network, out, onnx, warn)
 			}
 			written, err := network.export(out)
 			if err != nil {
@@ -75,14 +88,25 @@ names. 'safetensors.torch.load_file' reads it; so do train --init, eval and pred
 			return nil
 		},
 	}
-	flags.registerCheckpoint(export)
-	export.Flags().StringVar(&out, "out", "", "the safetensors `file` to write")
+	flags.register(export)
+	onnx.register(export)
+	export.Flags().StringVar(&out, "out", "", "the `file` to write")
+	export.Flags().StringVar(&format, "format", "", "safetensors or onnx, as `name`; else the end of --out says it")
 	export.Flags().BoolVar(&force, "force", false, "write over a file that is there")
 	return export
 }
 
 // export writes the network with all that [network.readMetadata] wants to know.
 func (n *network) export(path string) (checkpoints.Written, error) {
+	meta, err := n.metadata()
+	if err != nil {
+		return checkpoints.Written{}, err
+	}
+	return weights.Export(path, variableInfos(n.config.Network()), meta, n.floats)
+}
+
+// metadata is what an exported file says of itself.
+func (n *network) metadata() (map[string]string, error) {
 	model := n.config.Model
 	model.Init = "" // a path of this machine
 	config, err := toml.Marshal(struct {
@@ -90,20 +114,19 @@ func (n *network) export(path string) (checkpoints.Written, error) {
 		Preprocess train.PreprocessConfig `toml:"preprocess"`
 	}{model, n.config.Preprocess})
 	if err != nil {
-		return checkpoints.Written{}, err
+		return nil, err
 	}
 	classes, err := datasets.FormatClasses(n.classes)
 	if err != nil {
-		return checkpoints.Written{}, err
+		return nil, err
 	}
-	meta := map[string]string{
+	return map[string]string{
 		metaConfig:  string(config),
 		metaClasses: string(classes),
 		metaResize:  n.config.Augment.Resize,
 		metaVersion: version,
 		metaStep:    n.step,
-	}
-	return weights.Export(path, variableInfos(n.config.Network()), meta, n.floats)
+	}, nil
 }
 
 // floats reads one variable.
