@@ -65,6 +65,7 @@ func newRootCommand() *cobra.Command {
 		newStopCommand(),
 		newEvalCommand(),
 		newPredictCommand(),
+		newInspectCommand(),
 		newWeightsCommand(),
 		newBenchCommand(),
 		newDataCommand(),
