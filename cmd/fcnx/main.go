@@ -66,6 +66,7 @@ func newRootCommand() *cobra.Command {
 		newEvalCommand(),
 		newPredictCommand(),
 		newReproduceCommand(),
+		newInspectCommand(),
 		newWeightsCommand(),
 		newBenchCommand(),
 		newDataCommand(),

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/train"
+)
+
+// inspectOptions are the flags of `fcnx inspect`.
+type inspectOptions struct {
+	network networkFlags
+	size    string
+	batch   int
+	stats   bool
+	memory  bool
+	asJSON  bool
+	backend *string
+}
+
+func newInspectCommand() *cobra.Command {
+	var options inspectOptions
+	cmd := &cobra.Command{
+		Use:   "inspect [RUN|WEIGHTS]",
+		Short: "Show the layers of a network: shapes, weights, work, receptive field, memory",
+		Long: `Show a network operation by operation: the shape of what comes out for an image of --size, its weights and
+multiply-adds, how much of the image a pixel of it sees; then what the network expects of its input, and its classes.
+With --memory, XLA compiles an evaluation and a training step, and tells what they need; nothing is run.
+` + networkHelp + `
+
+Without an argument, --model and the flags beside it describe a network that need not exist yet: --encoder is then vgg16,
+--classes 21 and --geometry same, unless they are given.`,
+		Example: `  fcnx inspect runs/mine --stats
+  fcnx inspect --model fcn8s --encoder vgg16_bn --size 360x480 --batch 4 --memory
+  fcnx inspect geometry 375x500 --model fcn8s --geometry paper`,
+		// Not inherited from the root.
+		SuggestionsMinimumDistance: 2,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError(fmt.Errorf("one RUN or WEIGHTS at most, not %d; see `%s --help`", len(args), cmd.CommandPath()))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd, args, options) },
+	}
+	flags := cmd.Flags()
+	options.network.register(cmd)
+	flags.StringVar(&options.size, "size", "", "of the image, as `HxW`; without it what a run resizes or crops to, or 512x512")
+	flags.IntVar(&options.batch, "batch", 0, "images at a time, as `N`; without it as many as the run took, or 1")
+	flags.BoolVar(&options.stats, "stats", false, "read the weights: least, largest, mean, deviation and zeros of each variable")
+	flags.BoolVar(&options.memory, "memory", false, "compile an evaluation and a training step, and tell what they need")
+	flags.BoolVar(&options.asJSON, "json", false, "print one JSON object")
+	options.backend = backendFlag(cmd)
+	cmd.AddCommand(newInspectGeometryCommand())
+	return cmd
+}
+
+func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error {
+	// What is asked, and of which network.
+	device, err := deviceConfig(*options.backend)
+	if err != nil {
+		return err
+	}
+	warn := warnTo(cmd.ErrOrStderr())
+	network, err := options.open(args, warn)
+	if err != nil {
+		return err
+	}
+	defer network.Close()
+	h, w, batch, err := options.input(network.config, network.isRun)
+	if err != nil {
+		return usageError(err)
+	}
+	trace, err := network.config.Network().Trace(h, w)
+	if err != nil {
+		return usageError(err)
+	}
+
+	// What is known of it.
+	report := newInspectReport(network, trace, batch)
+	if options.stats {
+		if report.Stats, err = network.stats(cmd.Context()); err != nil {
+			return dataError(err)
+		}
+	}
+	if options.memory {
+		say := func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
+		if report.Memory, err = network.memory(cmd.Context(), device, batch, h, w, say, warn); err != nil {
+			return err
+		}
+	}
+	if options.asJSON {
+		return writeIndented(cmd.OutOrStdout(), report)
+	}
+	return report.print(cmd.OutOrStdout())
+}
+
+// open opens the argument, or without one makes up the network of the flags.
+func (o inspectOptions) open(args []string, warn func(string)) (*network, error) {
+	if len(args) == 1 {
+		return openNetwork(args[0], o.network, warn)
+	}
+	if o.network.which != "" || o.network.step >= 0 {
+		return nil, usageError(errors.New("--which and --step choose between the checkpoints of a run; say which RUN"))
+	}
+	if o.stats {
+		return nil, usageError(errors.New("--stats is about weights; say which RUN or WEIGHTS"))
+	}
+	return describedNetwork(o.network)
+}
+
+// describedNetwork is a network without weights, as flags describe it.
+func describedNetwork(flags networkFlags) (*network, error) {
+	if flags.arch == "" {
+		return nil, usageError(errors.New("which network? Say a RUN or WEIGHTS, or describe one: --model fcn8s, and --encoder, --classes, --geometry, --set model.*"))
+	}
+	if flags.encoder == "" {
+		flags.encoder = train.Default().Model.Encoder
+	}
+	if flags.classes == 0 {
+		flags.classes = 21 // those of VOC, and of the paper
+	}
+	if flags.geometry == "" {
+		flags.geometry = train.Default().Model.Geometry
+	}
+	n := &network{close: func() error { return nil }}
+	return n, usageError(n.readFlags("the command line", flags))
+}
+
+// input is the size and the number of images.
+func (o inspectOptions) input(c train.Config, isRun bool) (h, w, batch int, err error) {
+	size := "512x512"
+	switch {
+	case o.size != "":
+		size = o.size
+	case c.Augment.Resize != "":
+		size = c.Augment.Resize
+	case c.Augment.Crop != "":
+		size = c.Augment.Crop
+	}
+	if h, w, err = train.ParseSize(size); err != nil {
+		return 0, 0, 0, fmt.Errorf("--size: %w", err)
+	}
+	switch {
+	case o.batch < 0 || o.batch > 1<<16:
+		return 0, 0, 0, fmt.Errorf("--batch %d: 1 to %d images", o.batch, 1<<16)
+	case o.batch > 0:
+		return h, w, o.batch, nil
+	case isRun:
+		return h, w, c.Train.Batch, nil
+	}
+	return h, w, 1, nil
+}
+
+// memory compiles both steps for a batch as the loader would pad it. nil, and a
+// warning, where the backend does not tell what they need.
+func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, h, w int, say, warn func(string)) (*memoryReport, error) {
+	backend, err := openBackend(ctx, config, warn)
+	if err != nil {
+		return nil, backendError(err)
+	}
+	defer backend.Close()
+	cfg := n.engineConfig()
+	cfg.Values = nil // the sizes of the weights will do
+	engine, err := train.NewEngine(backend.Compute, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+
+	r := &memoryReport{Backend: backendName(backend), Batch: batch}
+	multiple := multipleOf(n.config.Model.Geometry)
+	r.Height, r.Width = (h+multiple-1)/multiple*multiple, (w+multiple-1)/multiple*multiple
+	for _, step := range []struct {
+		kind    string
+		compile func(n, h, w int) (train.Memory, error)
+		into    *memoryFigures
+	}{
+		{"evaluation", engine.EvalMemory, &r.Evaluation},
+		{"training step", engine.StepMemory, &r.TrainingStep},
+	} {
+		if backend.Kind != device.Go {
+			say(fmt.Sprintf("compiling %s %dx%dx%d", step.kind, batch, r.Height, r.Width))
+		}
+		m, err := step.compile(batch, r.Height, r.Width)
+		if errors.Is(err, train.ErrNoMemoryStats) {
+			warn(fmt.Sprintf("--memory: the backend %s does not tell what a compiled step needs; XLA does: --backend cpu or cuda", backend.Kind))
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		*step.into = memoryFigures{m, m.Needed()}
+	}
+	return r, nil
+}
