@@ -21,11 +21,14 @@ var (
 	upsamples  = []string{"learned", "depthwise", "bilinear"}
 	geometries = []string{"same", "paper"}
 	orders     = []string{"rgb", "bgr"}
-	losses     = []string{"mean", "sum"}
-	balances   = []string{"", "median", "inverse"}
-	optimizers = []string{"sgd", "adamw"}
-	schedules  = []string{"constant", "poly", "cosine", "step"}
-	precisions = []string{"float32"}
+	// The names of weights.NamedPreprocess.
+	initPreprocesses = []string{"", "torchvision", "caffe", "caffe-rgb", "features"}
+	initParts        = [][]string{nil, {"encoder"}, {"encoder", "head"}}
+	losses           = []string{"mean", "sum"}
+	balances         = []string{"", "median", "inverse"}
+	optimizers       = []string{"sgd", "adamw"}
+	schedules        = []string{"constant", "poly", "cosine", "step"}
+	precisions       = []string{"float32"}
 )
 
 // Validate finds every value that a run could not use, and every one that it would
@@ -147,6 +150,11 @@ func (k *checker) network(c Config) {
 	k.oneOf("model.geometry", m.Geometry, geometries)
 	k.share("model.dropout", m.Dropout)
 	k.must(!m.AtOnce || m.Arch != "fcn32s", "model.at_once", "fcn32s has no skip layers to scale")
+
+	k.must(slices.ContainsFunc(initParts, func(parts []string) bool { return slices.Equal(parts, m.InitParts) }), "model.init_parts",
+		"%v is neither [\"encoder\"] nor [\"encoder\", \"head\"], nor empty for everything", m.InitParts)
+	k.oneOf("model.init_preprocess", m.InitPreprocess, initPreprocesses)
+	k.oneOf("model.init_order", m.InitOrder, append([]string{""}, orders...))
 
 	p := c.Preprocess
 	k.oneOf("preprocess.order", p.Order, orders)
