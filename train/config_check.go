@@ -38,6 +38,7 @@ func (c Config) Validate() error {
 	k.run(c.Run)
 	k.data(c.Data)
 	k.network(c)
+	k.initial(c.Model)
 	k.augment(c.Augment)
 	k.duration(c.Train)
 	k.optimisation(c.Train, c.Model)
@@ -163,6 +164,14 @@ func (k *checker) network(c Config) {
 		k.finite("preprocess.mean", p.Mean[i])
 		k.positive("preprocess.std", p.Std[i])
 	}
+}
+
+// initial refuses keys about weights that there are not.
+func (k *checker) initial(m ModelConfig) {
+	const none = "there is nothing that it could be of: model.init is empty"
+	k.must(m.Init != "" || len(m.InitParts) == 0, "model.init_parts", none)
+	k.must(m.Init != "" || m.InitPreprocess == "", "model.init_preprocess", none)
+	k.must(m.Init != "" || m.InitOrder == "", "model.init_order", none)
 }
 
 func (k *checker) augment(c AugmentConfig) {
