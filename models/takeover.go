@@ -11,10 +11,16 @@ type TakeOverError struct {
 	// Differ has a line for each key of [model] in which they may not differ: what it
 	// is in the source, what here, and which variables do not fit for it.
 	Differ []string
+	// Fits lists the parts that could be taken over all the same; see [Transfer].
+	Fits []string
 }
 
 func (e *TakeOverError) Error() string {
-	return "the networks do not fit:\n  " + strings.Join(e.Differ, "\n  ") + "\nset these keys as the source has them, or start without it"
+	hint := "or start without it"
+	if len(e.Fits) > 0 {
+		hint = fmt.Sprintf("or take what fits: model.init_parts = [\"%s\"]", strings.Join(e.Fits, `", "`))
+	}
+	return "the networks do not fit:\n  " + strings.Join(e.Differ, "\n  ") + "\nset these keys as the source has them, " + hint
 }
 
 // TakeOver says how a network to starts from one that was trained as from: a finer
@@ -28,10 +34,49 @@ func (e *TakeOverError) Error() string {
 // [*TakeOverError].
 func TakeOver(from, to Config) (shared, fresh []Variable, err error) {
 	if differ := from.differences(to); len(differ) > 0 {
-		return nil, nil, &TakeOverError{differ}
+		return nil, nil, &TakeOverError{linesOf(differ), from.fittingParts(to)}
 	}
+	shared, fresh = from.split(to, nil)
+	return shared, fresh, nil
+}
+
+// Transfer is TakeOver of some parts alone: [PartEncoder], or it and [PartHead]. These
+// must fit; whatever else the networks differ in, the other parts start fresh. So a net
+// for other classes, or of another arch or geometry, starts from what an earlier one has
+// seen.
+func Transfer(from, to Config, parts []string) (shared, fresh []Variable, err error) {
+	differ := slices.DeleteFunc(from.differences(to), func(d difference) bool {
+		return d.key != "encoder" && d.key != "width" && (d.key != "head" || !slices.Contains(parts, PartHead))
+	})
+	if len(differ) > 0 {
+		fits := slices.DeleteFunc(from.fittingParts(to), func(part string) bool { return !slices.Contains(parts, part) })
+		return nil, nil, &TakeOverError{linesOf(differ), fits}
+	}
+	shared, fresh = from.split(to, parts)
+	return shared, fresh, nil
+}
+
+// fittingParts are the parts that two networks have in common, of those that mean the
+// same in any network.
+func (from Config) fittingParts(to Config) []string {
+	switch {
+	case from.Encoder != to.Encoder || from.Width != to.Width:
+		return nil
+	case from.Head != to.Head:
+		return []string{PartEncoder}
+	}
+	return []string{PartEncoder, PartHead}
+}
+
+// split divides the variables of to in those of the given parts (all, where there are
+// none) that from has too, and the rest.
+func (from Config) split(to Config, parts []string) (shared, fresh []Variable) {
 	theirs := from.Variables()
 	for _, v := range to.Variables() {
+		if len(parts) > 0 && !slices.Contains(parts, v.Part) {
+			fresh = append(fresh, v)
+			continue
+		}
 		i := slices.IndexFunc(theirs, func(t Variable) bool { return t.Path() == v.Path() })
 		if i < 0 {
 			fresh = append(fresh, v)
@@ -42,14 +87,25 @@ func TakeOver(from, to Config) (shared, fresh []Variable, err error) {
 		}
 		shared = append(shared, v)
 	}
-	return shared, fresh, nil
+	return shared, fresh
+}
+
+// difference is a key of [model] that two networks do not have in common.
+type difference struct{ key, line string }
+
+func linesOf(differ []difference) []string {
+	var lines []string
+	for _, d := range differ {
+		lines = append(lines, d.line)
+	}
+	return lines
 }
 
 // differences lists the keys that keep to from starting from the variables of from.
-func (from Config) differences(to Config) []string {
-	var lines []string
+func (from Config) differences(to Config) []difference {
+	var list []difference
 	differ := func(key string, theirs, ours any, why string) {
-		lines = append(lines, fmt.Sprintf("model.%s: %v in the source, %v here%s", key, theirs, ours, why))
+		list = append(list, difference{key, fmt.Sprintf("model.%s: %v in the source, %v here%s", key, theirs, ours, why)})
 	}
 	if from.Encoder != to.Encoder {
 		differ("encoder", from.Encoder, to.Encoder, "")
@@ -77,7 +133,7 @@ func (from Config) differences(to Config) []string {
 	if from.AtOnce != to.AtOnce && scaled {
 		differ("at_once", from.AtOnce, to.AtOnce, ": score_pool4 was trained on the other scale")
 	}
-	return lines
+	return list
 }
 
 // misfit shows the weight of a layer on both sides.

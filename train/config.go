@@ -74,7 +74,15 @@ type ModelConfig struct {
 	Geometry string  `toml:"geometry"` // same | paper
 	Dropout  float64 `toml:"dropout"`  // after fc6 and fc7
 	AtOnce   bool    `toml:"at_once"`  // scale pool4 by 0.01 and pool3 by 0.0001 (FCN-8s at once)
-	Init     string  `toml:"init"`     // weights to start from: a file or a run
+	Init     string  `toml:"init"`     // weights to start from: a file, a run, or hf:owner/repo/file
+	// InitParts are the parts that are taken from there: encoder, or encoder and head;
+	// empty: everything, which must fit.
+	InitParts []string `toml:"init_parts"`
+	// InitPreprocess says what the weights were trained with where their file does not:
+	// torchvision | caffe | caffe-rgb | features; empty: what files of their kind were.
+	InitPreprocess string `toml:"init_preprocess"`
+	// InitOrder turns the input channels of conv1_1 to rgb or bgr; empty: as they are.
+	InitOrder string `toml:"init_order"`
 }
 
 // PreprocessConfig turns a byte x into the network's input ((x * Scale) - Mean) / Std,

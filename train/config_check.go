@@ -21,11 +21,14 @@ var (
 	upsamples  = []string{"learned", "depthwise", "bilinear"}
 	geometries = []string{"same", "paper"}
 	orders     = []string{"rgb", "bgr"}
-	losses     = []string{"mean", "sum"}
-	balances   = []string{"", "median", "inverse"}
-	optimizers = []string{"sgd", "adamw"}
-	schedules  = []string{"constant", "poly", "cosine", "step"}
-	precisions = []string{"float32"}
+	// The names of weights.NamedPreprocess.
+	initPreprocesses = []string{"", "torchvision", "caffe", "caffe-rgb", "features"}
+	initParts        = [][]string{nil, {"encoder"}, {"encoder", "head"}}
+	losses           = []string{"mean", "sum"}
+	balances         = []string{"", "median", "inverse"}
+	optimizers       = []string{"sgd", "adamw"}
+	schedules        = []string{"constant", "poly", "cosine", "step"}
+	precisions       = []string{"float32"}
 )
 
 // Validate finds every value that a run could not use, and every one that it would
@@ -35,6 +38,7 @@ func (c Config) Validate() error {
 	k.run(c.Run)
 	k.data(c.Data)
 	k.network(c)
+	k.initial(c.Model)
 	k.augment(c.Augment)
 	k.duration(c.Train)
 	k.optimisation(c.Train, c.Model)
@@ -148,6 +152,11 @@ func (k *checker) network(c Config) {
 	k.share("model.dropout", m.Dropout)
 	k.must(!m.AtOnce || m.Arch != "fcn32s", "model.at_once", "fcn32s has no skip layers to scale")
 
+	k.must(slices.ContainsFunc(initParts, func(parts []string) bool { return slices.Equal(parts, m.InitParts) }), "model.init_parts",
+		"%v is neither [\"encoder\"] nor [\"encoder\", \"head\"], nor empty for everything", m.InitParts)
+	k.oneOf("model.init_preprocess", m.InitPreprocess, initPreprocesses)
+	k.oneOf("model.init_order", m.InitOrder, append([]string{""}, orders...))
+
 	p := c.Preprocess
 	k.oneOf("preprocess.order", p.Order, orders)
 	k.positive("preprocess.scale", p.Scale)
@@ -155,6 +164,14 @@ func (k *checker) network(c Config) {
 		k.finite("preprocess.mean", p.Mean[i])
 		k.positive("preprocess.std", p.Std[i])
 	}
+}
+
+// initial refuses keys about weights that there are not.
+func (k *checker) initial(m ModelConfig) {
+	const none = "there is nothing that it could be of: model.init is empty"
+	k.must(m.Init != "" || len(m.InitParts) == 0, "model.init_parts", none)
+	k.must(m.Init != "" || m.InitPreprocess == "", "model.init_preprocess", none)
+	k.must(m.Init != "" || m.InitOrder == "", "model.init_order", none)
 }
 
 func (k *checker) augment(c AugmentConfig) {

@@ -38,7 +38,20 @@ func match(f *checkpoints.File, want []layout) (dtypes map[string]string, err er
 	for _, l := range want {
 		network[l.file.Name] = l.file.Shape
 	}
-	e := &MismatchError{Path: f.Path()}
+	if e := compare(f.Path(), have, network); e != nil {
+		return nil, e
+	}
+	for _, l := range want {
+		if _, known := decoders[dtypes[l.file.Name]]; !known {
+			return nil, fmt.Errorf("%s: %s is %s; weights are F32, F16, BF16 or F64", f.Path(), l.file.Name, dtypes[l.file.Name])
+		}
+	}
+	return dtypes, nil
+}
+
+// compare is nil where both sides are the same tensors.
+func compare(path string, have, network map[string][]int) *MismatchError {
+	e := &MismatchError{Path: path}
 	for name, shape := range network {
 		switch got, found := have[name]; {
 		case !found:
@@ -55,16 +68,11 @@ func match(f *checkpoints.File, want []layout) (dtypes map[string]string, err er
 	for _, list := range [][]Difference{e.Misshapen, e.Missing, e.Extra} {
 		slices.SortFunc(list, func(a, b Difference) int { return strings.Compare(a.Name, b.Name) })
 	}
-	if len(e.Misshapen)+len(e.Missing)+len(e.Extra) > 0 {
-		e.hint = hint(have, network)
-		return nil, e
+	if len(e.Misshapen)+len(e.Missing)+len(e.Extra) == 0 {
+		return nil
 	}
-	for _, l := range want {
-		if _, known := decoders[dtypes[l.file.Name]]; !known {
-			return nil, fmt.Errorf("%s: %s is %s; weights are F32, F16, BF16 or F64", f.Path(), l.file.Name, dtypes[l.file.Name])
-		}
-	}
-	return dtypes, nil
+	e.hint = hint(have, network)
+	return e
 }
 
 // shown is the number of tensors of each kind that a message lists.

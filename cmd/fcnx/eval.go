@@ -60,7 +60,14 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	if err != nil {
 		return err
 	}
-	network, err := openNetwork(arg, options.network, warn)
+	path, note, err := fetched(ctx, arg, warn)
+	if err != nil {
+		return interrupted(ctx, err, "nothing was done")
+	}
+	if note != "" {
+		fmt.Fprintln(stderr, note)
+	}
+	network, err := openNetwork(path, options.network, warn)
 	if err != nil {
 		return err
 	}

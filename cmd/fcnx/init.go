@@ -1,78 +1,217 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/fcnx/fcnx/checkpoints/weights"
 	"github.com/fcnx/fcnx/models"
 	"github.com/fcnx/fcnx/train"
 )
 
-// initValues finds the variables that a new run takes over from the run or the file
-// of weights that model.init names: those of an equal network, or what a finer net
-// shares with a coarser one. All others start fresh; summary says which.
-//
-// A network that was trained on other pixels (channels swapped, another mean) would
-// start from weights that mean something else, and nobody would notice but by the
-// result. So that is an error.
-func initValues(target train.Config, warn func(string)) (values train.Values, summary string, err error) {
-	source, err := openInit(target, warn)
+// initial is what model.init names, opened.
+type initial struct {
+	*network
+	foreign *weights.Source // nil: a run, or a file that says itself what it is
+	notes   []string        // for the events
+}
+
+// openInit opens it: a run, a file that says what it is, or a file of another program. A
+// file that does not tell how its network saw pixels is taken for what the new run is,
+// with a warning.
+func openInit(ctx context.Context, target train.Config, warn func(string)) (*initial, error) {
+	m := target.Model
+	path, note, err := fetched(ctx, m.Init, warn)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	shared, fresh, err := models.TakeOver(source.config.Network(), target.Network())
-	if err == nil {
-		err = samePreprocess(source.config, target)
+	i := &initial{}
+	if note != "" {
+		i.notes = append(i.notes, note)
 	}
+	info, err := os.Stat(path)
 	if err != nil {
-		source.Close()
-		return nil, "", fmt.Errorf("%s: %w", source.source, err)
+		return nil, fmt.Errorf("%s: no run or file of weights is there", path)
 	}
-	summary = fmt.Sprintf("took over %d of %d variables from %s", len(shared), len(shared)+len(fresh), source.source)
-	if len(fresh) > 0 {
-		var paths []string
-		for _, v := range fresh {
-			paths = append(paths, v.Path())
+	if !info.IsDir() {
+		meta, err := weightsMetadata(path)
+		if err != nil {
+			return nil, err
 		}
-		summary += "; fresh: " + strings.Join(paths, ", ")
+		if meta[metaConfig] == "" {
+			if err := i.openForeign(path, target, warn); err != nil {
+				return nil, err
+			}
+			return i, nil
+		}
 	}
-	return onlyValues{source.values, shared}, summary, nil
-}
-
-// openInit opens the source. A file that does not say what it is has to be the new
-// run's own network, or a coarser one: which of the three its skips tell.
-func openInit(target train.Config, warn func(string)) (*network, error) {
-	path := target.Model.Init
-	if info, err := os.Stat(path); err != nil || info.IsDir() {
-		return openNetwork(path, networkFlags{step: -1}, warn)
+	if m.InitPreprocess != "" {
+		return nil, usageError(fmt.Errorf("%s says itself what it was trained with; leave model.init_preprocess out", path))
 	}
-	meta, err := weightsMetadata(path)
+	if info.IsDir() {
+		i.network, err = openNetwork(path, networkFlags{step: -1}, warn)
+	} else {
+		i.network, err = openOwnFile(path)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if meta[metaConfig] != "" {
-		return openNetwork(path, networkFlags{step: -1}, warn)
+	if m.InitOrder != "" && m.InitOrder != i.config.Preprocess.Order {
+		i.config.Preprocess = train.PreprocessConfig(weights.Preprocess(i.config.Preprocess).Reversed())
+		i.values = turned{i.values}
+		i.notes = append(i.notes, "the input channels of conv1_1 are turned to "+m.InitOrder)
 	}
-	n := &network{config: target, source: path}
-	if n.config.Model.Arch, err = archOf(path); err != nil {
-		return nil, err
-	}
-	warn(fmt.Sprintf("%s does not say how its network saw pixels: taken for model.geometry = %q and [preprocess] as they are here", path, target.Model.Geometry))
-	return n, n.openWeights(path)
+	return i, nil
 }
 
-// samePreprocess lists the keys of [preprocess] that differ.
-func samePreprocess(source, target train.Config) error {
-	changes := slices.DeleteFunc(train.Diff(source, target), func(c train.Change) bool { return !strings.HasPrefix(c.Key, "preprocess.") })
+// openForeign opens a file of another program.
+func (i *initial) openForeign(path string, target train.Config, warn func(string)) (err error) {
+	m := target.Model
+	if i.foreign, err = openForeign(path, m.InitPreprocess, m.InitOrder); err != nil {
+		return err
+	}
+	i.network = &network{
+		config: foreignConfig(i.foreign, target), parts: partsOf(i.foreign), source: path,
+		values: weightsValues{i.foreign}, close: i.foreign.Close,
+	}
+	pixels := i.foreign.Pixels()
+	if pixels.Why == "" {
+		warn(fmt.Sprintf("%s does not say how its network saw pixels: taken for model.geometry = %q and [preprocess] as they are here", path, target.Model.Geometry))
+		return nil
+	}
+	i.notes = append(i.notes, fmt.Sprintf("[preprocess] of %s: %s (%s)", path, orNumbers(pixels.Name), pixels.Why))
+	return nil
+}
+
+// orNumbers is the name of a preprocessing that may have none.
+func orNumbers(name string) string {
+	if name == "" {
+		return "its own"
+	}
+	return name
+}
+
+// settlePixels makes sure that the run shows its network what the weights were trained
+// on: with channels swapped or another mean they would mean something else, and nobody
+// would notice but by the result. Where free, nobody has said a key of [preprocess], and
+// the run takes that of the weights.
+func (i *initial) settlePixels(target *train.Config, free bool) error {
+	theirs := i.config.Preprocess
+	changes := slices.DeleteFunc(train.Diff(i.config, *target), func(c train.Change) bool { return !strings.HasPrefix(c.Key, "preprocess.") })
 	if len(changes) == 0 {
 		return nil
 	}
-	text := "its network was trained on other pixels:"
+	if free {
+		target.Preprocess = theirs
+		i.notes = append(i.notes, "[preprocess] is that of the weights: "+strings.Join(strings.Fields(strings.ReplaceAll(pixelLines(theirs), "\n", "; ")), " "))
+		return nil
+	}
+	text := i.source + ": its network was trained on other pixels:"
 	for _, c := range changes {
 		text += fmt.Sprintf("\n  %s: %s in the source, %s here", c.Key, c.Old, c.New)
 	}
-	return errors.New(text + "\nset these keys as the source has them")
+	return errors.New(text + "\nset these keys as the source has them, or leave them out: " + pixelFlags(theirs))
+}
+
+// takeOver splits the variables of the new network in those that come from the source
+// and those that start fresh.
+func (i *initial) takeOver(target train.Config) (shared, fresh []models.Variable, err error) {
+	parts := target.Model.InitParts
+	for _, part := range parts {
+		if i.parts != nil && !slices.Contains(i.parts, part) {
+			return nil, nil, fmt.Errorf("%s has no fc6 and fc7 to take: model.init_parts = [%q] takes the encoder", i.source, models.PartEncoder)
+		}
+	}
+	if len(parts) == 0 {
+		parts = i.parts
+	}
+	from := i.config.Network()
+	if len(parts) == 0 {
+		shared, fresh, err = models.TakeOver(from, target.Network())
+	} else {
+		shared, fresh, err = models.Transfer(from, target.Network(), parts)
+	}
+	if err == nil {
+		err = missingFrom(i.values, i.source, shared)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", i.source, err)
+	}
+	return shared, fresh, nil
+}
+
+// summary is the note that a run begins with.
+func (i *initial) summary(shared, fresh []models.Variable) string {
+	text := fmt.Sprintf("took over %d of %d variables from %s", len(shared), len(shared)+len(fresh), i.source)
+	if i.foreign != nil {
+		text += " (" + sourceSummary(i.foreign) + ")"
+	}
+	if len(fresh) > 0 {
+		text += "; fresh: " + strings.Join(variablePaths(fresh), ", ")
+	}
+	return text
+}
+
+// rows says of every tensor of the source what becomes of it in this run.
+func (i *initial) rows(shared []models.Variable) []weights.Row {
+	var rows []weights.Row
+	if i.foreign != nil {
+		rows = i.foreign.Rows()
+	} else {
+		for _, path := range i.values.Paths() {
+			_, shape, _ := i.values.Find(path)
+			rows = append(rows, weights.Row{Tensor: path, Shape: shape, Variable: path, As: shape})
+		}
+	}
+	taken := variablePaths(shared)
+	for k, row := range rows {
+		if row.Variable != "" && !slices.Contains(taken, row.Variable) {
+			rows[k] = weights.Row{Tensor: row.Tensor, Shape: row.Shape, Note: "left out: " + row.Variable + " is not taken over, or has no place here"}
+		}
+	}
+	return rows
+}
+
+func variablePaths(vars []models.Variable) []string {
+	paths := make([]string, len(vars))
+	for i, v := range vars {
+		paths[i] = v.Path()
+	}
+	return paths
+}
+
+// turned has the input channels of the first convolution in the other order.
+type turned struct{ train.Values }
+
+// Read implements [train.Values].
+func (v turned) Read(path string, dst []byte) error {
+	if err := v.Values.Read(path, dst); err != nil || path != "conv1_1/weight" {
+		return err
+	}
+	// [kh,kw,in,out] of float32: blocks of in rows that are 4*out bytes long.
+	_, shape, _ := v.Find(path)
+	in, row := shape[2], 4*shape[3]
+	for pixel := range slices.Chunk(dst, in*row) {
+		reversed := slices.Clone(pixel)
+		for k := range in {
+			copy(reversed[k*row:], pixel[(in-1-k)*row:][:row])
+		}
+		copy(pixel, reversed)
+	}
+	return nil
+}
+
+// pixelsUnsaid tells whether no key of [preprocess] was said anywhere.
+func pixelsUnsaid(sources train.Sources) bool {
+	_, origins, err := train.Load(sources)
+	for key := range origins {
+		if strings.HasPrefix(key, "preprocess.") {
+			return false
+		}
+	}
+	return err == nil
 }

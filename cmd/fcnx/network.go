@@ -25,6 +25,7 @@ type network struct {
 	classes []datasets.Class
 	named   bool         // the classes' names are known, and not made up
 	values  train.Values // the network's variables and nothing else
+	parts   []string     // nil: all; of an encoder's file, what it has
 	step    string       // at which they were saved; empty where unknown
 	source  string       // for messages: "runs/a (step 1200, the best)"
 	close   func() error
@@ -45,9 +46,10 @@ type networkFlags struct {
 }
 
 const networkHelp = `
-RUN is the directory of a run; its best checkpoint is used. WEIGHTS is a .safetensors file in PyTorch's layout: one that
-'fcnx weights export' wrote says itself what it is, any other needs --model, --encoder, --classes, --geometry and, where
-it differs from the defaults, --set model.* and --set preprocess.*.`
+RUN is the directory of a run; its best checkpoint is used. WEIGHTS is a file of a whole network, or
+hf:owner/repo@revision/file: what 'fcnx weights export' or 'fcnx weights import' wrote says itself what it is. Of a
+pytorch-fcn .pth, a Chainer .npz or a .caffemodel names and shapes tell it; --geometry and --set preprocess.* say what
+was not meant as assumed.`
 
 func (f *networkFlags) registerCheckpoint(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.which, "which", "", "which checkpoint of a run: best or last")
@@ -103,7 +105,7 @@ func openNetwork(arg string, flags networkFlags, warn func(string)) (*network, e
 	if flags.which != "" || flags.step >= 0 {
 		return nil, usageError(fmt.Errorf("%s is a file of weights, and --which and --step choose between the checkpoints of a run", arg))
 	}
-	n, err := openFileNetwork(arg, flags)
+	n, err := openFileNetwork(arg, flags, warn)
 	return n, dataError(err)
 }
 
@@ -175,16 +177,27 @@ func openCheckpoint(run *checkpoints.Run, flags networkFlags, warn func(string))
 // fitsCheckpoint is an error unless the file has all variables of the network. The
 // optimiser's slots beside them are no one's business here.
 func fitsCheckpoint(file *checkpoints.File, vars []models.Variable) error {
-	mismatch := &weights.MismatchError{Path: file.Path()}
 	values := fileValues{file}
+	if err := missingFrom(values, file.Path(), vars); err != nil {
+		return err
+	}
 	for _, v := range vars {
-		switch dtype, shape, ok := values.Find(v.Path()); {
+		if dtype, _, _ := values.Find(v.Path()); dtype != "F32" {
+			return fmt.Errorf("%s: %s is %s, and a network's variables are F32", file.Path(), v.Path(), dtype)
+		}
+	}
+	return nil
+}
+
+// missingFrom is an error unless values has all variables, in their shapes.
+func missingFrom(values train.Values, path string, vars []models.Variable) error {
+	mismatch := &weights.MismatchError{Path: path}
+	for _, v := range vars {
+		switch _, shape, ok := values.Find(v.Path()); {
 		case !ok:
 			mismatch.Missing = append(mismatch.Missing, weights.Difference{Name: v.Path(), Network: v.Shape})
 		case !slices.Equal(shape, v.Shape):
 			mismatch.Misshapen = append(mismatch.Misshapen, weights.Difference{Name: v.Path(), File: shape, Network: v.Shape})
-		case dtype != "F32":
-			return fmt.Errorf("%s: %s is %s, and a network's variables are F32", file.Path(), v.Path(), dtype)
 		}
 	}
 	if len(mismatch.Missing)+len(mismatch.Misshapen) > 0 {
@@ -193,23 +206,41 @@ func fitsCheckpoint(file *checkpoints.File, vars []models.Variable) error {
 	return nil
 }
 
-// openFileNetwork opens a file of weights.
-func openFileNetwork(path string, flags networkFlags) (*network, error) {
+// openFileNetwork opens a file of the weights of a whole network.
+func openFileNetwork(path string, flags networkFlags, warn func(string)) (*network, error) {
+	meta, err := weightsMetadata(path)
+	if err != nil {
+		return nil, err
+	}
+	if meta[metaConfig] == "" {
+		return openForeignNetwork(path, flags, warn)
+	}
+	if said := flags.said(); len(said) > 0 {
+		return nil, usageError(fmt.Errorf("%s says itself what it is; leave %s out", path, strings.Join(said, ", ")))
+	}
+	n, err := openOwnFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if n.parts != nil {
+		return nil, errors.Join(noWholeNetwork(path, n.parts), n.close())
+	}
+	return n, nil
+}
+
+// noWholeNetwork is the error for an encoder where a network is wanted.
+func noWholeNetwork(path string, parts []string) error {
+	return fmt.Errorf("%s has the %s of a network and no score layers; fcnx train --init %s starts from it", path, strings.Join(parts, " and "), path)
+}
+
+// openOwnFile opens a file that says itself what it is, be it a whole network or not.
+func openOwnFile(path string) (*network, error) {
 	meta, err := weightsMetadata(path)
 	if err != nil {
 		return nil, err
 	}
 	n := &network{source: path}
-	said := flags.said()
-	switch {
-	case meta[metaConfig] != "" && len(said) > 0:
-		return nil, usageError(fmt.Errorf("%s says itself what it is; leave %s out", path, strings.Join(said, ", ")))
-	case meta[metaConfig] != "":
-		err = n.readMetadata(path, meta)
-	default:
-		err = usageError(n.readFlags(path, flags))
-	}
-	if err != nil {
+	if err := n.readMetadata(path, meta); err != nil {
 		return nil, err
 	}
 	return n, n.openWeights(path)
@@ -221,12 +252,24 @@ func (n *network) readMetadata(path string, meta map[string]string) (err error) 
 	if resize := meta[metaResize]; resize != "" {
 		sources.Sets = []string{"augment.resize=" + resize}
 	}
+	if parts := meta[metaParts]; parts != "" {
+		n.parts = strings.Split(parts, ",")
+		known := slices.Equal(n.parts, []string{models.PartEncoder}) || slices.Equal(n.parts, []string{models.PartEncoder, models.PartHead})
+		if !known {
+			return fmt.Errorf("%s: %s is %.40q, which this version does not know", path, metaParts, parts)
+		}
+		n.config, err = loadModelConfig(sources)
+		return err
+	}
 	if n.config, err = loadNetworkConfig(sources); err != nil {
 		return err
 	}
-	n.named = true
-	if err := n.parseClasses(path+": "+metaClasses, []byte(meta[metaClasses])); err != nil {
-		return err
+	n.classes = numbered(n.config.Model.Classes)
+	if names, ok := meta[metaClasses]; ok {
+		n.named = true
+		if err := n.parseClasses(path+": "+metaClasses, []byte(names)); err != nil {
+			return err
+		}
 	}
 	if n.step = meta[metaStep]; n.step != "" {
 		n.source = fmt.Sprintf("%s (step %.20s)", path, n.step)
@@ -234,37 +277,92 @@ func (n *network) readMetadata(path string, meta map[string]string) (err error) 
 	return nil
 }
 
-// readFlags takes what the command line says of a file that says nothing.
-func (n *network) readFlags(path string, flags networkFlags) (err error) {
-	var missing []string
-	for _, flag := range []string{"--model", "--encoder", "--classes", "--geometry"} {
-		if !slices.Contains(flags.said(), flag) {
-			missing = append(missing, flag)
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("%s does not say what network it is of; add %s, and --set model.* and preprocess.* where they are not the defaults",
-			path, strings.Join(missing, ", "))
-	}
-	sources := train.Sources{Sets: []string{
-		"model.arch=" + flags.arch, "model.encoder=" + flags.encoder,
-		fmt.Sprintf("model.classes=%d", flags.classes), "model.geometry=" + flags.geometry,
-	}}
+// openForeignNetwork opens a file of another program: what its names and shapes do not
+// tell, and what they tell wrongly, the flags say.
+func openForeignNetwork(path string, flags networkFlags, warn func(string)) (*network, error) {
 	for _, set := range flags.sets {
 		key, _, _ := strings.Cut(set, "=")
 		if !strings.HasPrefix(key, "model.") && !strings.HasPrefix(key, "preprocess.") && key != "augment.resize" {
-			return fmt.Errorf("--set %s: only keys of [model] and [preprocess], and augment.resize, say what weights are", set)
+			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], and augment.resize, say what weights are", set))
 		}
-		sources.Sets = append(sources.Sets, set)
 	}
-	n.config, err = loadNetworkConfig(sources)
-	n.classes = numbered(n.config.Model.Classes)
-	return err
+	asked, origins, err := train.Load(train.Sources{Sets: flags.keys()})
+	if err == nil {
+		err = origins.Explain(asked.ValidateNetwork())
+	}
+	if err != nil {
+		return nil, usageError(err)
+	}
+	source, err := openForeign(path, asked.Model.InitPreprocess, asked.Model.InitOrder)
+	if err != nil {
+		return nil, err
+	}
+	n, err := foreignNetwork(source, flags, origins, warn)
+	if err != nil {
+		return nil, errors.Join(err, source.Close())
+	}
+	return n, nil
+}
+
+// keys are the flags as keys of the configuration.
+func (f *networkFlags) keys() []string {
+	var sets []string
+	for _, flag := range []struct{ key, value string }{
+		{"model.arch", f.arch}, {"model.encoder", f.encoder}, {"model.geometry", f.geometry},
+	} {
+		if flag.value != "" {
+			sets = append(sets, flag.key+"="+flag.value)
+		}
+	}
+	if f.classes != 0 {
+		sets = append(sets, fmt.Sprintf("model.classes=%d", f.classes))
+	}
+	return append(sets, f.sets...)
+}
+
+// foreignNetwork makes a network of a foreign file. said are the keys that the flags say.
+func foreignNetwork(source *weights.Source, flags networkFlags, said train.Origins, warn func(string)) (*network, error) {
+	path := source.Path()
+	if parts := partsOf(source); parts != nil {
+		return nil, noWholeNetwork(path, parts)
+	}
+	_, geometrySaid := said["model.geometry"]
+	if source.Geometry() == "" && !geometrySaid {
+		return nil, usageError(fmt.Errorf("%s does not say in which geometry its network saw pixels; add --geometry, and --set preprocess.* where it is not the default", path))
+	}
+	config, err := loadNetworkConfig(train.Sources{Sets: append(foreignKeys(foreignConfig(source, train.Default())), flags.keys()...)})
+	if err != nil {
+		return nil, usageError(err)
+	}
+	if err := source.Fits(variableInfos(config.Network())); err != nil {
+		return nil, err
+	}
+	if pixels := source.Pixels(); pixels.Why != "" {
+		warn(fmt.Sprintf("%s (%s) is taken for model.geometry = %q, model.at_once = %v and [preprocess] %s (%s); --geometry and --set say otherwise",
+			path, sourceSummary(source), config.Model.Geometry, config.Model.AtOnce, orNumbers(pixels.Name), pixels.Why))
+	}
+	return &network{
+		config: config, classes: numbered(config.Model.Classes), source: path,
+		values: weightsValues{source}, close: source.Close,
+	}, nil
+}
+
+// foreignKeys are what a foreign file tells, below whatever flags say.
+func foreignKeys(c train.Config) []string {
+	m, p := c.Model, c.Preprocess
+	vector := func(v [3]float64) string { return fmt.Sprintf("%v,%v,%v", v[0], v[1], v[2]) }
+	return []string{
+		"model.arch=" + m.Arch, "model.encoder=" + m.Encoder, fmt.Sprintf("model.classes=%d", m.Classes),
+		fmt.Sprintf("model.width=%d", m.Width), fmt.Sprintf("model.head=%d", m.Head),
+		"model.upsample=" + m.Upsample, "model.geometry=" + m.Geometry, fmt.Sprintf("model.at_once=%v", m.AtOnce),
+		"preprocess.order=" + p.Order, fmt.Sprintf("preprocess.scale=%v", p.Scale),
+		"preprocess.mean=" + vector(p.Mean), "preprocess.std=" + vector(p.Std),
+	}
 }
 
 // openWeights opens the file as the network that config says.
 func (n *network) openWeights(path string) error {
-	file, err := weights.Open(path, variableInfos(n.config.Network()))
+	file, err := weights.Open(path, infosOf(n.variables()))
 	if err != nil {
 		return err
 	}
@@ -283,22 +381,39 @@ func (n *network) parseClasses(path string, text []byte) (err error) {
 	return nil
 }
 
+// variables are those of the network, or of the parts that there are.
+func (n *network) variables() []models.Variable {
+	vars := n.config.Network().Variables()
+	if n.parts == nil {
+		return vars
+	}
+	return slices.DeleteFunc(vars, func(v models.Variable) bool { return !slices.Contains(n.parts, v.Part) })
+}
+
 // loadNetworkConfig reads a configuration of which the network counts.
 func loadNetworkConfig(sources train.Sources) (train.Config, error) {
-	config, origins, err := train.Load(sources)
+	config, err := loadModelConfig(sources)
 	if err != nil {
 		return config, err
-	}
-	if err := config.ValidateNetwork(); err != nil {
-		return config, origins.Explain(err)
 	}
 	return config, config.Network().Validate()
 }
 
+// loadModelConfig is the same for a part of a network, which may lack classes.
+func loadModelConfig(sources train.Sources) (train.Config, error) {
+	config, origins, err := train.Load(sources)
+	if err != nil {
+		return config, err
+	}
+	return config, origins.Explain(config.ValidateNetwork())
+}
+
 // variableInfos describes the variables of a network as files know them.
-func variableInfos(net models.Config) []checkpoints.Info {
+func variableInfos(net models.Config) []checkpoints.Info { return infosOf(net.Variables()) }
+
+func infosOf(vars []models.Variable) []checkpoints.Info {
 	var infos []checkpoints.Info
-	for _, v := range net.Variables() {
+	for _, v := range vars {
 		infos = append(infos, checkpoints.Info{Name: v.Path(), DType: "F32", Shape: v.Shape})
 	}
 	return infos

@@ -85,7 +85,14 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 	if err != nil {
 		return dataError(err)
 	}
-	network, err := openNetwork(arg, options.network, warn)
+	path, note, err := fetched(ctx, arg, warn)
+	if err != nil {
+		return interrupted(ctx, err, "nothing was done")
+	}
+	if note != "" {
+		fmt.Fprintln(stderr, note)
+	}
+	network, err := openNetwork(path, options.network, warn)
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,13 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 	defer func() { _ = served.Close() }() // where the run ends before it has sinks; they close it too
 
+	// What it starts from, which may bring its [preprocess].
+	if plan.resumed == nil {
+		if err := plan.openInitial(ctx, warn); err != nil {
+			return interrupted(ctx, err, "nothing was trained yet")
+		}
+	}
+
 	// What is learned from.
 	data, err := openTrainData(ctx, &plan.config, warn)
 	if err != nil {
@@ -95,7 +102,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	defer backend.Close()
 
 	// What starts: the weights of a checkpoint, of another network, or fresh ones.
-	start, err := plan.start(data, backend, warn)
+	start, err := plan.start(ctx, data, backend, warn)
 	if err != nil {
 		return interrupted(ctx, err, "nothing was trained yet")
 	}
@@ -136,6 +143,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	for _, note := range start.notes {
 		sinks.note(start.progress.Step, event.LevelInfo, note)
 	}
+	fmt.Fprint(sinks.log, start.table)
 	if served.url != "" {
 		sinks.note(start.progress.Step, event.LevelInfo, "metrics are at "+served.url)
 	}

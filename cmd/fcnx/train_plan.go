@@ -79,6 +79,9 @@ type trainPlan struct {
 	resumed *checkpoints.Run // nil: a new run
 	stored  []byte           // its config.toml
 	changes []train.Change
+	// pixelsFree tells that no key of [preprocess] was said: they are the weights' then.
+	pixelsFree bool
+	initial    *initial // what model.init names, once it is opened
 	// watched is run.ui where it was said this time; how the run was watched before says
 	// nothing of who watches now.
 	watched string
@@ -115,7 +118,7 @@ func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, 
 	if err != nil {
 		return nil, err
 	}
-	return &trainPlan{config: config, watched: config.Run.UI}, nil
+	return &trainPlan{config: config, watched: config.Run.UI, pixelsFree: pixelsUnsaid(sources)}, nil
 }
 
 func validConfig(sources train.Sources) (train.Config, error) {
@@ -253,6 +256,9 @@ func latestRun(wanted train.Config, origins train.Origins) (string, error) {
 func (p *trainPlan) close() {
 	if p.resumed != nil {
 		_ = p.resumed.Close()
+	}
+	if p.initial != nil {
+		p.initial.Close()
 	}
 }
 

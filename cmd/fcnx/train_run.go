@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -26,14 +27,15 @@ type trainStart struct {
 	progress   train.Progress
 	values     train.Values // nil: everything starts fresh
 	notes      []string     // for the events
+	table      string       // for the log: what became of every tensor of model.init
 	checkpoint *checkpoints.Checkpoint
 }
 
 // start finds the state: the newest good checkpoint of a resumed run, or the
 // weights that model.init names, or nothing.
-func (p *trainPlan) start(data *trainData, backend *device.Backend, warn func(string)) (*trainStart, error) {
+func (p *trainPlan) start(ctx context.Context, data *trainData, backend *device.Backend, warn func(string)) (*trainStart, error) {
 	if p.resumed == nil {
-		return p.fresh(warn)
+		return p.fresh(ctx, warn)
 	}
 
 	// Nobody else may write while this process reads what it goes on from.
@@ -46,7 +48,7 @@ func (p *trainPlan) start(data *trainData, backend *device.Backend, warn func(st
 	}
 	c, err := p.resumed.Newest(warn)
 	if errors.Is(err, checkpoints.ErrNoCheckpoint) {
-		s, err := p.fresh(warn)
+		s, err := p.fresh(ctx, warn)
 		if err != nil {
 			return nil, err
 		}
@@ -94,16 +96,40 @@ func (s *trainStart) rescale(changes []train.Change) {
 	s.notes = append(s.notes, fmt.Sprintf("learning rate %.4g times the schedule's, as was asked for before", scale))
 }
 
-// fresh is the state before the first step.
-func (p *trainPlan) fresh(warn func(string)) (*trainStart, error) {
-	if p.config.Model.Init == "" {
-		return &trainStart{}, nil
+// openInitial opens what model.init names, before the data: the run's [preprocess] may be
+// that of the weights, and data is padded with its mean. A run that goes on needs it only
+// where it has no checkpoint yet.
+func (p *trainPlan) openInitial(ctx context.Context, warn func(string)) error {
+	if p.config.Model.Init == "" || p.initial != nil {
+		return nil
 	}
-	values, summary, err := initValues(p.config, warn)
+	var err error
+	p.initial, err = openInit(ctx, p.config, warn)
+	if err == nil {
+		err = p.initial.settlePixels(&p.config, p.pixelsFree)
+	}
+	if err != nil {
+		return dataError(fmt.Errorf("model.init: %w", err))
+	}
+	return nil
+}
+
+// fresh is the state before the first step.
+func (p *trainPlan) fresh(ctx context.Context, warn func(string)) (*trainStart, error) {
+	if err := p.openInitial(ctx, warn); err != nil || p.initial == nil {
+		return &trainStart{}, err
+	}
+	shared, fresh, err := p.initial.takeOver(p.config)
 	if err != nil {
 		return nil, dataError(fmt.Errorf("model.init: %w", err))
 	}
-	return &trainStart{values: values, notes: []string{summary}}, nil
+	var table strings.Builder
+	printRows(&table, p.initial.rows(shared), fresh)
+	return &trainStart{
+		values: onlyValues{p.initial.values, shared},
+		notes:  append([]string{p.initial.summary(shared, fresh)}, p.initial.notes...),
+		table:  table.String(),
+	}, nil
 }
 
 // compare warns of what may make the numbers of a resumed run other than they would

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/fcnx/fcnx/checkpoints"
-	"github.com/fcnx/fcnx/checkpoints/weights"
 	"github.com/fcnx/fcnx/models"
 	"github.com/fcnx/fcnx/train"
 )
@@ -65,7 +64,12 @@ func (v onlyValues) Find(path string) (dtype string, shape []int, ok bool) {
 // weightsValues are the tensors of an exchange file, turned into fcnx's layout as
 // they are asked for, one at a time: a network of the paper's size has half a
 // gigabyte of them.
-type weightsValues struct{ file *weights.File }
+type weightsValues struct {
+	file interface {
+		Infos() []checkpoints.Info
+		Read(name string) ([]float32, error)
+	}
+}
 
 func (v weightsValues) Paths() []string {
 	var paths []string

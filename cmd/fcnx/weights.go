@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"slices"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
@@ -24,18 +23,20 @@ const (
 	metaResize  = "fcnx.augment.resize" // "HxW" that the network was shown, or ""
 	metaVersion = "fcnx.version"
 	metaStep    = "fcnx.step"
+	metaParts   = "fcnx.parts"  // "encoder" or "encoder,head" of what is no whole network
+	metaSource  = "fcnx.source" // for people: what it was imported from
 )
 
 func newWeightsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "weights",
-		Short: "Exchange weights with PyTorch",
+		Short: "Exchange weights with other programs",
 		// Not inherited from the root.
 		SuggestionsMinimumDistance: 2,
 		Args:                       noSuchCommand,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newWeightsExportCommand())
+	cmd.AddCommand(newWeightsImportCommand(), newWeightsExportCommand())
 	return cmd
 }
 
@@ -108,7 +109,8 @@ func (n *network) export(path string) (checkpoints.Written, error) {
 // metadata is what an exported file says of itself.
 func (n *network) metadata() (map[string]string, error) {
 	model := n.config.Model
-	model.Init = "" // a path of this machine
+	// A path of this machine, and what of it was taken.
+	model.Init, model.InitParts, model.InitPreprocess, model.InitOrder = "", nil, "", ""
 	config, err := toml.Marshal(struct {
 		Model      train.ModelConfig      `toml:"model"`
 		Preprocess train.PreprocessConfig `toml:"preprocess"`
@@ -150,30 +152,12 @@ func (n *network) floats(path string) ([]float32, error) {
 	return values, nil
 }
 
-// weightsMetadata reads what a file of weights says of itself.
+// weightsMetadata reads what a file of weights says of itself. Files of other programs
+// say nothing.
 func weightsMetadata(path string) (map[string]string, error) {
-	file, err := checkpoints.Open(path)
+	tensors, err := openTensors(path)
 	if err != nil {
 		return nil, err
 	}
-	return file.Metadata(), file.Close()
-}
-
-// archOf tells the three networks apart by the skips that a file has.
-func archOf(path string) (string, error) {
-	file, err := checkpoints.Open(path)
-	if err != nil {
-		return "", err
-	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(file.Infos(), func(i checkpoints.Info) bool { return i.Name == name })
-	}
-	arch := "fcn32s"
-	if has("score_pool4.weight") {
-		arch = "fcn16s"
-	}
-	if has("score_pool3.weight") {
-		arch = "fcn8s"
-	}
-	return arch, file.Close()
+	return weights.Metadata(tensors), tensors.Close()
 }
