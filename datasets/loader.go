@@ -101,6 +101,7 @@ type Loader struct {
 	buckets  bucketing
 	shapes   []BatchShape // of each bucket
 	waste    float64
+	area     float64 // pixels of an image, on average
 	perEpoch int // batches
 	cache    *cache
 }
@@ -127,6 +128,9 @@ func NewLoader(ctx context.Context, src Source, cfg LoaderConfig) (*Loader, erro
 		l.buckets = chooseBuckets(sizes, cfg.Buckets, cfg.Multiple)
 	}
 	l.waste = l.buckets.paddingWaste(sizes)
+	for _, size := range sizes {
+		l.area += float64(size.area()) / float64(len(sizes))
+	}
 	for bucket, members := range l.buckets.members(epochOrder(0, 0, src.Len(), false)) {
 		shape := l.buckets.shapes[bucket]
 		l.shapes = append(l.shapes, BatchShape{cfg.Batch, shape.h, shape.w, shape.h, shape.w})
@@ -151,6 +155,10 @@ func (l *Loader) Shapes() []BatchShape { return l.shapes }
 // PaddingWaste is the share of the pixels of an epoch that were added to fill the
 // shapes. What a crop fills counts as image.
 func (l *Loader) PaddingWaste() float64 { return l.waste }
+
+// PixelsPerBatch is how many pixels of images a batch has, on average over the data
+// set and without what fills the shapes. Those without a label are counted too.
+func (l *Loader) PixelsPerBatch() float64 { return l.area * float64(l.cfg.Batch) }
 
 // BatchesPerEpoch is the same for every epoch.
 func (l *Loader) BatchesPerEpoch() int { return l.perEpoch }

@@ -116,14 +116,17 @@ type TrainConfig struct {
 	HeadLR       float64 `toml:"head_lr"`    // rate of fc6, fc7 and the score layers, likewise
 	// Freeze lists layers that do not learn, as patterns of layer names:
 	// "conv1_*", "upscore*".
-	Freeze     []string  `toml:"freeze"`
-	Schedule   string    `toml:"schedule"`    // constant | poly | cosine | step
-	Power      float64   `toml:"power"`       // of poly
-	Milestones []float64 `toml:"milestones"`  // of step: fractions of the run
-	StepFactor float64   `toml:"step_factor"` // of step: the rate is multiplied by it at each
-	Warmup     int       `toml:"warmup"`      // steps of linear rise from zero
-	Clip       float64   `toml:"clip"`        // L2 norm of all gradients; 0: no clipping
-	Precision  string    `toml:"precision"`   // float32
+	Freeze []string `toml:"freeze"`
+	// Rates are the rates of single layers by patterns of their names, as multiples
+	// of lr, in place of EncoderLR and HeadLR: "conv[1-4]_*" = 0.1, "score_*" = 10.
+	Rates      map[string]float64 `toml:"rates"`
+	Schedule   string             `toml:"schedule"`    // constant | poly | cosine | step
+	Power      float64            `toml:"power"`       // of poly
+	Milestones []float64          `toml:"milestones"`  // of step: fractions of the run
+	StepFactor float64            `toml:"step_factor"` // of step: the rate is multiplied by it at each
+	Warmup     int                `toml:"warmup"`      // steps of linear rise from zero
+	Clip       float64            `toml:"clip"`        // L2 norm of all gradients; 0: no clipping
+	Precision  string             `toml:"precision"`   // float32
 }
 
 // EvalConfig says how often and how the run is scored. With both zero it is

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"path"
@@ -222,6 +223,12 @@ func (k *checker) optimisation(c TrainConfig, m ModelConfig) {
 	for _, pattern := range c.Freeze {
 		_, err := path.Match(pattern, "")
 		k.must(pattern != "" && err == nil, "train.freeze", "%q is no pattern of layer names; \"conv1_*\" is one", pattern)
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(c.Rates)) {
+		_, err := path.Match(pattern, "")
+		k.must(pattern != "" && err == nil, "train.rates", "%q is no pattern of layer names; \"score_*\" is one", pattern)
+		rate := c.Rates[pattern]
+		k.must(rate >= 0 && !math.IsInf(rate, 0), "train.rates", "%v for %q is not 0 or above", rate, pattern)
 	}
 	k.notNegative("train.clip", c.Clip)
 	k.oneOf("train.precision", c.Precision, precisions)

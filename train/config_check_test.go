@@ -29,6 +29,7 @@ func TestValidConfigurations(t *testing.T) {
 		"metrics":        func(c *Config) { c.Run.MetricsAddr = "[::1]:0" },
 		"metrics to all": func(c *Config) { c.Run.MetricsAddr = ":65535" },
 		"freeze":         func(c *Config) { c.Train.Freeze = []string{"conv[12]_*", "upscore?"} },
+		"rates":          func(c *Config) { c.Train.Rates = map[string]float64{"conv[12]_*": 0, "score_*": 10} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := valid()
@@ -103,6 +104,11 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Train.HeadLR = nan }, `train.head_lr: NaN is not 0 or above`},
 		{func(c *Config) { c.Train.Freeze = []string{"conv1_["} }, `train.freeze: "conv1_[" is no pattern of layer names; "conv1_*" is one`},
 		{func(c *Config) { c.Train.Freeze = []string{""} }, `train.freeze: "" is no pattern of layer names; "conv1_*" is one`},
+		{func(c *Config) { c.Train.Rates = map[string]float64{"conv1_[": 1} }, `train.rates: "conv1_[" is no pattern of layer names; "score_*" is one`},
+		{func(c *Config) { c.Train.Rates = map[string]float64{"": 1} }, `train.rates: "" is no pattern of layer names; "score_*" is one`},
+		{func(c *Config) { c.Train.Rates = map[string]float64{"fc6": -1} }, `train.rates: -1 for "fc6" is not 0 or above`},
+		{func(c *Config) { c.Train.Rates = map[string]float64{"fc6": nan} }, `train.rates: NaN for "fc6" is not 0 or above`},
+		{func(c *Config) { c.Train.Rates = map[string]float64{"fc6": inf} }, `train.rates: +Inf for "fc6" is not 0 or above`},
 		{func(c *Config) { c.Train.Clip = -1 }, `train.clip: -1 is not 0 or above`},
 		{func(c *Config) { c.Train.Precision = "bfloat16" }, `train.precision: no "bfloat16" among float32`},
 		{func(c *Config) { c.Train.Schedule = "poli" }, `train.schedule: no "poli" among constant poly cosine step; did you mean poly?`},

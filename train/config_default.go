@@ -45,6 +45,7 @@ func Default() Config {
 			BiasLR:      1,
 			EncoderLR:   1,
 			HeadLR:      1,
+			Rates:       map[string]float64{},
 			Schedule:    "poly",
 			Power:       0.9,
 			StepFactor:  0.1,

@@ -53,7 +53,7 @@ func fileSettings(path string, data []byte) ([]setting, error) {
 				errs = append(errs, noSuchKey(key, origin(key)))
 				continue
 			}
-			settings = append(settings, setting{key, origin(key), value})
+			settings = append(settings, setting{key: key, origin: origin(key), value: value})
 		}
 	}
 	// Maps have no order; a file has.

@@ -2,6 +2,7 @@ package train
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -44,7 +45,8 @@ func Load(s Sources) (Config, Origins, error) {
 type setting struct {
 	key    string
 	origin string
-	value  any // as TOML has it: string, int64, float64, bool, []any, ...
+	value  any    // as TOML has it: string, int64, float64, bool, []any, ...
+	entry  string // the value is of this one entry of a table; "": of the key
 }
 
 // alternatives are the keys that say one thing in two ways.
@@ -60,7 +62,11 @@ func apply(c *Config, origins Origins, layer []setting) error {
 	values := c.values()
 	mentioned := map[string]bool{}
 	for _, s := range layer {
-		if err := assign(values[s.key], s.value); err != nil {
+		set := func() error { return assign(values[s.key], s.value) }
+		if s.entry != "" {
+			set = func() error { return addEntry(values[s.key], s.entry, s.value) }
+		}
+		if err := set(); err != nil {
 			errs = append(errs, &KeyError{s.key, s.origin, err})
 			continue
 		}
@@ -93,6 +99,10 @@ func environmentSettings(environ, notKeys []string) ([]setting, error) {
 			continue
 		}
 		key, ok := keys[name]
+		if table, entry := tableOfVariable(name); entry && !ok {
+			errs = append(errs, &KeyError{"", name, fmt.Errorf("no such key; the whole table is one variable: %s='conv1_*=0.1,score_*=10'", environmentName(table))})
+			continue
+		}
 		if !ok {
 			errs = append(errs, &KeyError{"", name, errors.New("no such key" + didYouMean(nearestVariables(name, notKeys)...))})
 			continue
@@ -128,15 +138,20 @@ func setSettings(sets []string) ([]setting, error) {
 	for _, set := range sets {
 		key, text, ok := strings.Cut(set, "=")
 		key = strings.TrimSpace(key)
+		table, entry, isEntry := entryOf(key)
 		switch {
 		case !ok:
 			errs = append(errs, &KeyError{key, setOrigin, errors.New("no value; write --set key=value")})
 			continue
-		case !known[key].IsValid():
+		case !known[key].IsValid() && !isEntry:
 			errs = append(errs, noSuchKey(key, setOrigin))
 			continue
 		}
-		s, err := textSetting(key, setOrigin, strings.TrimSpace(text))
+		read := func() (setting, error) { return textSetting(key, setOrigin, strings.TrimSpace(text)) }
+		if isEntry {
+			read = func() (setting, error) { return entrySetting(table, entry, strings.TrimSpace(text)) }
+		}
+		s, err := read()
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -144,6 +159,18 @@ func setSettings(sets []string) ([]setting, error) {
 		settings = append(settings, s)
 	}
 	return settings, errors.Join(errs...)
+}
+
+// entrySetting is the setting of one entry of a table.
+func entrySetting(key, entry, text string) (setting, error) {
+	if entry == "" || !utf8.ValidString(entry+text) {
+		return setting{}, &KeyError{key, setOrigin, errors.New("an entry wants a name, as in --set train.rates.conv1_*=0.1, and UTF-8")}
+	}
+	value, err := fromText((&Config{}).values()[key].Type().Elem(), text)
+	if err != nil {
+		return setting{}, &KeyError{key, setOrigin, fmt.Errorf("%q: %w", entry, err)}
+	}
+	return setting{key: key, origin: setOrigin, value: value, entry: entry}, nil
 }
 
 const setOrigin = "--set"
@@ -157,5 +184,5 @@ func textSetting(key, origin, text string) (setting, error) {
 	if err != nil {
 		return setting{}, &KeyError{key, origin, err}
 	}
-	return setting{key, origin, value}, nil
+	return setting{key: key, origin: origin, value: value}, nil
 }

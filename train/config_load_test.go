@@ -59,6 +59,9 @@ func TestWaysToWriteAValue(t *testing.T) {
 		"list of numbers":             {`augment.scale=0.5,2`, func(c *Config) { c.Augment.Scale = []float64{0.5, 2} }},
 		"list of numbers in TOML":     {`augment.scale=[0.5, 2]`, func(c *Config) { c.Augment.Scale = []float64{0.5, 2} }},
 		"three numbers":               {`preprocess.mean=1,2,3`, func(c *Config) { c.Preprocess.Mean = [3]float64{1, 2, 3} }},
+		"table":                       {`train.rates=conv1_*=0.1, score_*=10`, func(c *Config) { c.Train.Rates = map[string]float64{"conv1_*": 0.1, "score_*": 10} }},
+		"table in TOML":               {`train.rates={"conv1_*" = 0.1, fc6 = 2}`, func(c *Config) { c.Train.Rates = map[string]float64{"conv1_*": 0.1, "fc6": 2} }},
+		"empty table":                 {`train.rates=`, func(*Config) {}},
 		"string":                      {`run.name=a b=c "d"`, func(c *Config) { c.Run.Name = `a b=c "d"` }},
 		"quoted string":               {`run.name="a\tb"`, func(c *Config) { c.Run.Name = "a\tb" }},
 		"string that is a quote":      {`run.name="`, func(c *Config) { c.Run.Name = `"` }},
@@ -113,6 +116,28 @@ func TestOneOfTwoWaysTakesTheOtherBack(t *testing.T) {
 	require.Equal(t, 40.0, c.Train.Epochs)
 }
 
+// An entry of a table that is given alone leaves the others as they are; the table as
+// a whole replaces them.
+func TestEntriesOfTables(t *testing.T) {
+	recipe := []byte("[train]\nlr = 1\nrates.fc6 = 2\n[train.rates.x]\n")
+	_, _, err := Load(file(string(recipe)))
+	require.ErrorContains(t, err, "train.rates")
+
+	recipe = []byte("[train.rates]\n\"conv[1-4]_*\" = 0.1\nfc6 = 2\n")
+	load := func(environ []string, sets ...string) map[string]float64 {
+		c, _, err := Load(Sources{File: recipe, Environ: environ, Sets: sets})
+		require.NoError(t, err)
+		return c.Train.Rates
+	}
+	require.Equal(t, map[string]float64{"conv[1-4]_*": 0.1, "fc6": 2}, load(nil))
+	require.Equal(t, map[string]float64{"conv[1-4]_*": 0.2, "fc6": 2, "fc7": 3},
+		load(nil, "train.rates.conv[1-4]_*=0.2", `train.rates."fc7"=3`))
+	require.Equal(t, map[string]float64{"fc7": 3, "fc6": 1}, load([]string{"FCNX_TRAIN_RATES=fc7=3"}, "train.rates.fc6=1"))
+	require.Equal(t, map[string]float64{"fc6": 1}, load(nil, "train.rates={}", "train.rates.fc6=1"))
+	require.Equal(t, map[string]float64{}, load(nil, "train.rates.fc7=1", "train.rates="))
+	require.Empty(t, Default().Train.Rates)
+}
+
 func TestLoadErrors(t *testing.T) {
 	tests := map[string]struct {
 		sources Sources
@@ -143,6 +168,9 @@ func TestLoadErrors(t *testing.T) {
 		"string for a list":           {file("[train]\nfreeze = 'conv1_*'\n"), "a.toml:2:1: train.freeze: expected a list of strings, found \"conv1_*\""},
 		"mixed list":                  {file("[train]\nfreeze = ['a', 1]\n"), "a.toml:2:1: train.freeze: element 2: expected a string, found 1"},
 		"two of three numbers":        {file("[preprocess]\nmean = [1, 2]\n"), "a.toml:2:1: preprocess.mean: expected a list of 3 numbers, found a list of 2"},
+		"number for a table":          {file("[train]\nrates = 7\n"), "a.toml:2:1: train.rates: expected a table of numbers, found 7"},
+		"string in a table":           {file("[train.rates]\nfc6 = 'x'\n"), `a.toml:1:8: train.rates: "fc6": expected a number, found "x"`},
+		"table in a table":            {file("[train]\nrates.conv1.x = 1\n"), `a.toml:2:1: train.rates: "conv1": expected a number, found a table`},
 		"too long":                    {file(strings.Repeat("#", fileLimit+1)), "a.toml: 1048577 bytes, where a configuration has at most 1048576"},
 
 		"environment, unknown": {Sources{Environ: []string{"FCNX_TRAIN_BACTH=8"}}, "FCNX_TRAIN_BACTH: no such key; did you mean FCNX_TRAIN_BATCH?"},
@@ -152,6 +180,15 @@ func TestLoadErrors(t *testing.T) {
 		"environment, empty":   {Sources{Environ: []string{"FCNX_TRAIN_BATCH="}}, "FCNX_TRAIN_BATCH: train.batch: expected an integer, found \"\""},
 		"environment, bytes":   {Sources{Environ: []string{"FCNX_RUN_NAME=\xff"}}, "FCNX_RUN_NAME: run.name: the value is not UTF-8"},
 
+		"environment, entry": {Sources{Environ: []string{"FCNX_TRAIN_RATES_FC6=2"}}, "FCNX_TRAIN_RATES_FC6: no such key; the whole table is one variable: FCNX_TRAIN_RATES='conv1_*=0.1,score_*=10'"},
+		"environment, table": {Sources{Environ: []string{"FCNX_TRAIN_RATES=2"}}, `FCNX_TRAIN_RATES: train.rates: expected name=value,name=value, found "2"`},
+
+		"set, table":       {Sources{Sets: []string{"train.rates=fc6=a"}}, `--set: train.rates: "fc6": expected a number, found "a"`},
+		"set, twice":       {Sources{Sets: []string{"train.rates=fc6=1,fc6=2"}}, `--set: train.rates: "fc6" is there twice`},
+		"set, entry":       {Sources{Sets: []string{"train.rates.fc6=a"}}, `--set: train.rates: "fc6": expected a number, found "a"`},
+		"set, no entry":    {Sources{Sets: []string{"train.rates.=1"}}, `--set: train.rates: an entry wants a name, as in --set train.rates.conv1_*=0.1`},
+		"set, entry bytes": {Sources{Sets: []string{"train.rates.\xff=1"}}, `--set: train.rates: an entry wants a name`},
+		"set, no table":    {Sources{Sets: []string{"train.lr.fc6=1"}}, `--set: train.lr.fc6: no such key`},
 		"set, unknown":     {Sources{Sets: []string{"train.bacth=8"}}, "--set: train.bacth: no such key; did you mean train.batch?"},
 		"set, no section":  {Sources{Sets: []string{"momentum=8"}}, "--set: momentum: no such key; did you mean train.momentum?"},
 		"set, no value":    {Sources{Sets: []string{"train.batch"}}, "--set: train.batch: no value; write --set key=value"},
@@ -231,6 +268,7 @@ func FuzzLoad(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(whole, "train.batch=8", "FCNX_TRAIN_LR=0.5")
 	f.Add([]byte("train = { lr = 1, x.y = [{}] }\n[[model]]\n"), "train.freeze=[\"a\"]", "FCNX_=")
+	f.Add([]byte("[train.rates]\n\"conv*\" = 2\n'' = nan\n"), "train.rates.a.b=1", "FCNX_TRAIN_RATES=a=1,b = 2")
 	f.Add([]byte("\"train\".'lr' = 1e400\n[run]\nname = \"\"\"\n\\u0000\"\"\"\n"), "run.name=\"\\u0000\"", "FCNX_RUN_SEED=-1")
 	f.Fuzz(func(t *testing.T, data []byte, set, environment string) {
 		c, _, err := Load(Sources{Path: "a.toml", File: data, Environ: []string{environment}, Sets: []string{set}})

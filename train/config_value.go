@@ -58,6 +58,12 @@ func assign(field reflect.Value, value any) error {
 			return wrong
 		}
 		return assignList(field, list)
+	case reflect.Map:
+		table, ok := value.(map[string]any)
+		if !ok {
+			return wrong
+		}
+		return assignTable(field, table)
 	default:
 		return fmt.Errorf("a key of type %s cannot be given", field.Type())
 	}
@@ -131,6 +137,11 @@ func fromText(field reflect.Type, text string) (any, error) {
 			list = append(list, v)
 		}
 		return list, nil
+	case reflect.Map:
+		if strings.HasPrefix(text, "{") {
+			return fromTOML(text)
+		}
+		return tableFromText(field, text)
 	}
 	return nil, fmt.Errorf("a key of type %s cannot be given", field)
 }
@@ -167,6 +178,8 @@ func expected(t reflect.Type) string {
 			return "a list of strings"
 		}
 		return "a list of numbers"
+	case reflect.Map:
+		return "a table of numbers"
 	}
 	return t.String()
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
@@ -55,11 +56,14 @@ func Diff(old, new Config) []Change {
 	return changes
 }
 
-// literal is a value as TOML writes it.
+// literal is a value as TOML writes it, on one line.
 func literal(value reflect.Value) string {
-	data, err := toml.Marshal(map[string]any{"value": value.Interface()})
-	if err != nil {
+	if value.Kind() == reflect.Map && value.Len() == 0 {
+		return "{}" // where there is none, too
+	}
+	var text bytes.Buffer
+	if err := toml.NewEncoder(&text).SetTablesInline(true).Encode(map[string]any{"value": value.Interface()}); err != nil {
 		return fmt.Sprint(value.Interface())
 	}
-	return strings.TrimSpace(strings.TrimPrefix(string(data), "value ="))
+	return strings.TrimSpace(strings.TrimPrefix(text.String(), "value ="))
 }

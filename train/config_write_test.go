@@ -26,6 +26,14 @@ func randomise(rng *rand.Rand, value reflect.Value) {
 		value.SetUint(rng.Uint64() >> 1)
 	case reflect.Float64:
 		value.SetFloat(rng.NormFloat64() * []float64{0, 1e-300, 1e-10, 1, 1e20, 1e300}[rng.IntN(6)])
+	case reflect.Map:
+		value.Set(reflect.MakeMap(value.Type()))
+		for range rng.IntN(4) {
+			name, number := reflect.New(value.Type().Key()).Elem(), reflect.New(value.Type().Elem()).Elem()
+			randomise(rng, name)
+			randomise(rng, number)
+			value.SetMapIndex(name, number)
+		}
 	case reflect.Slice:
 		if n := rng.IntN(4); n > 0 {
 			value.Set(reflect.MakeSlice(value.Type(), n, n))
@@ -61,6 +69,7 @@ func TestDiff(t *testing.T) {
 	new := Default()
 	new.Train.LR = 0.05
 	new.Train.Freeze = []string{"conv1_*"}
+	new.Train.Rates = map[string]float64{"score_*": 10, "conv1_*": 0.1}
 	new.Run.UI = "json"
 	new.Augment.Scale = []float64{} // as good as nil
 	changes := Diff(old, new)
@@ -73,8 +82,14 @@ func TestDiff(t *testing.T) {
 		"run.ui: 'json', was 'auto'",
 		"train.lr: 0.05, was 0.01",
 		"train.freeze: ['conv1_*'], was []",
+		"train.rates: {'conv1_*' = 0.1, 'score_*' = 10.0}, was {}",
 	}, lines)
-	require.Equal(t, []bool{true, false, false}, harmless)
+	require.Equal(t, []bool{true, false, false, false}, harmless)
+
+	// Nobody's table and an empty one are the same.
+	new = Default()
+	new.Train.Rates = nil
+	require.Empty(t, Diff(old, new))
 }
 
 func TestHarmlessKeysAreKeys(t *testing.T) {

@@ -124,6 +124,7 @@ func TestEngineFreezes(t *testing.T) {
 		frozen []string
 	}{
 		"by name":         {func(c *TrainConfig) { c.Freeze = []string{"conv[1-4]*", "bn[1-4]*", "fc7"} }, []string{"conv1", "conv2", "conv3", "conv4", "bn1", "bn2", "bn3", "bn4", "fc7"}},
+		"by their rates":  {func(c *TrainConfig) { c.Rates = map[string]float64{"[cb]*[1-3]_*": 0, "fc7": 0} }, []string{"conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "fc7"}},
 		"by rate of zero": {func(c *TrainConfig) { c.EncoderLR = 0 }, []string{"conv", "bn"}},
 	}
 	for name, test := range tests {

@@ -94,6 +94,13 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return interrupted(ctx, specError(err), "nothing was trained yet")
 	}
 
+	// How it learns.
+	fresh := plan.resumed == nil && plan.config.Model.Init == ""
+	learning, err := describeLearning(plan.config, data.train.PixelsPerBatch(), fresh, warn)
+	if err != nil {
+		return usageError(err)
+	}
+
 	// What computes.
 	backend, err := openBackend(ctx, plan.config.Device, warn)
 	if err != nil {
@@ -140,7 +147,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 	defer sinks.close() // where the run ends early; its end closes them below
 	sinks.emit(start.record(run, begin, time.Now()))
-	for _, note := range start.notes {
+	for _, note := range append(learning, start.notes...) {
 		sinks.note(start.progress.Step, event.LevelInfo, note)
 	}
 	fmt.Fprint(sinks.log, start.table)

@@ -198,7 +198,7 @@ func fixedKey(key string) bool {
 	switch key {
 	case "model.dropout":
 		return false
-	case "run.seed", "train.batch", "train.optimizer", "train.momentum", "train.freeze",
+	case "run.seed", "train.batch", "train.optimizer", "train.momentum", "train.freeze", "train.rates",
 		"train.bias_lr", "train.encoder_lr", "train.head_lr":
 		return true
 	}
