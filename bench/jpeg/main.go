@@ -1,11 +1,14 @@
-// Command jpeg decodes images as data sets do, for bench/jpeg/compare.py: of each
-// FILE it writes FILE.ppm.
+// Command jpeg decodes images for bench/jpeg/compare.py: of each FILE it writes
+// FILE.fcnx.png, the pixels that a data set and a prediction get, and FILE.go.png,
+// those of Go's own conversion from YCbCr, which repeats chroma.
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"image"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
 	"os"
 
 	"github.com/fcnx/fcnx/datasets"
@@ -21,28 +24,36 @@ func main() {
 }
 
 func decode(path string) error {
-	img, err := datasets.ReadImage(path, datasets.DefaultMaxPixels)
+	ours, err := datasets.ReadImage(path, datasets.DefaultMaxPixels)
 	if err != nil {
 		return err
 	}
-	return writePPM(path+".ppm", img)
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	img, err := jpeg.Decode(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	plain := image.NewRGBA(img.Bounds())
+	draw.Draw(plain, plain.Rect, img, plain.Rect.Min, draw.Src)
+
+	if err := write(path+".fcnx.png", ours); err != nil {
+		return err
+	}
+	return write(path+".go.png", plain)
 }
 
-func writePPM(path string, img *image.NRGBA) error {
+func write(path string, img image.Image) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	w := bufio.NewWriter(file)
-	fmt.Fprintf(w, "P6\n%d %d\n255\n", img.Rect.Dx(), img.Rect.Dy())
-	for y := range img.Rect.Dy() {
-		row := img.Pix[y*img.Stride:]
-		for x := range img.Rect.Dx() {
-			_, _ = w.Write(row[4*x:][:3]) // Flush gives its error
-		}
-	}
-	if err := w.Flush(); err != nil {
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := encoder.Encode(file, img); err != nil {
 		return err
 	}
 	return file.Close()
