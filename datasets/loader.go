@@ -102,7 +102,7 @@ type Loader struct {
 	shapes   []BatchShape // of each bucket
 	waste    float64
 	area     float64 // pixels of an image, on average
-	perEpoch int // batches
+	perEpoch int     // batches
 	cache    *cache
 }
 

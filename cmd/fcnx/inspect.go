@@ -127,8 +127,11 @@ func describedNetwork(flags networkFlags) (*network, error) {
 	if flags.geometry == "" {
 		flags.geometry = train.Default().Model.Geometry
 	}
-	n := &network{close: func() error { return nil }}
-	return n, usageError(n.readFlags("the command line", flags))
+	config, err := loadNetworkConfig(train.Sources{Sets: flags.keys()})
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return &network{config: config, classes: numbered(config.Model.Classes), close: func() error { return nil }}, nil
 }
 
 // input is the size and the number of images.

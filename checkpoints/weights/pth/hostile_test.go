@@ -152,7 +152,9 @@ func TestHostileZip(t *testing.T) {
 		return b
 	}
 	put16, put32 := binary.LittleEndian.PutUint16, binary.LittleEndian.PutUint32
-	last := func(directory []byte) []byte { return directory[bytes.LastIndex(directory, []byte(directorySignature)):] }
+	last := func(directory []byte) []byte {
+		return directory[bytes.LastIndex(directory, []byte(directorySignature)):]
+	}
 	for _, c := range []struct {
 		name   string
 		change func(end, directory []byte)
