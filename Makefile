@@ -54,6 +54,8 @@ golden: plugin ## write golden files anew; look at git diff before you keep them
 
 parity: plugin ## write PyTorch's golden files anew, and hold bin/fcnx to PyTorch and ONNX Runtime, in every format
 	bench/parity/run.sh golden
+	$(GO) test ./models -run Parity
+	$(GO) test ./train -run Parity -every
 	bench/parity/run.sh live
 
 screens: train ## draw the pictures of the README anew
