@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 		},
 		"mkimages":  makeImages,
 		"mknan":     makeNaN,
+		"mkforeign": makeForeign,
 		"mkrun":     makeRun,
 		"mkweights": makeWeights,
 		"damage":    damage,
