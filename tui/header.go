@@ -84,7 +84,7 @@ func (m *Model) description(w *watched) []string {
 		}
 	}
 	return append(parts,
-		wording.Printable(network), wording.Millions(s.Params) + " weights", dataName(s.Data),
+		wording.Printable(network), wording.Millions(s.Params)+" weights", dataName(s.Data),
 		fmt.Sprintf("%d classes", len(s.Classes)), backend, fmt.Sprintf("batch %d", s.Batch),
 	)
 }
