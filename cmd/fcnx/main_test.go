@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"listens": listens, "scrapes": scrapes, "frame": isFrame, "json": isJSON, "svg": isSVG,
-			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep, "pngsize": pngSize,
+			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep, "cpat": copyAt, "pngsize": pngSize,
 		},
 	})
 }

@@ -134,6 +134,9 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 	if err != nil {
 		return nil, err
 	}
+	if n.config, err = atStage(n.config, checkpoint.Meta); err != nil {
+		return nil, errors.Join(err, checkpoint.Close())
+	}
 	vars := n.config.Network().Variables()
 	if err := fitsCheckpoint(checkpoint.Variables, vars); err != nil {
 		return nil, errors.Join(err, checkpoint.Close())
@@ -396,7 +399,12 @@ func loadNetworkConfig(sources train.Sources) (train.Config, error) {
 	if err != nil {
 		return config, err
 	}
-	return config, config.Network().Validate()
+	for _, stage := range config.Stages() {
+		if err := stage.Network().Validate(); err != nil {
+			return config, err
+		}
+	}
+	return config, nil
 }
 
 // loadModelConfig is the same for a part of a network, which may lack classes.

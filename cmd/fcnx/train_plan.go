@@ -193,7 +193,8 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 }
 
 // fixedKey tells which keys decide what variables there are, or how the stream of
-// samples is cut: with another value a checkpoint means nothing.
+// samples is cut: with another value a checkpoint means nothing. Stages are laid out
+// when a run begins, so that none of their keys changes either.
 func fixedKey(key string) bool {
 	switch key {
 	case "model.dropout":
@@ -202,7 +203,7 @@ func fixedKey(key string) bool {
 		"train.bias_lr", "train.encoder_lr", "train.head_lr":
 		return true
 	}
-	return strings.HasPrefix(key, "model.")
+	return strings.HasPrefix(key, "model.") || train.IsStageKey(key)
 }
 
 // latestRun finds the run of that name, or where none is said the last written one
