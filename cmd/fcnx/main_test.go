@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 		"mkweights": makeWeights,
 		"damage":    damage,
 		"waits":     waits,
+		"limited":   limited,
 	})
 }
 
