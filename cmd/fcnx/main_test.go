@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		"mkweights": makeWeights,
 		"damage":    damage,
 		"waits":     waits,
+		"limited":   limited,
 	})
 }
 
