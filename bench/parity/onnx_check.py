@@ -95,6 +95,17 @@ class Net:
                     tensor.normal_(0, scale)
         return net
 
+    def random_with_masks(self, seed: int, images: np.ndarray) -> FCN:
+        """The first such net from seed on whose masks of images have two classes in a tenth of the pixels: others compare nothing."""
+        for attempt in range(1000):
+            net = self.random(1000 * seed + attempt)
+            with torch.no_grad():
+                mask = net(torch.from_numpy(self.normalise(images))).argmax(1)
+            counts = mask.flatten().bincount()
+            if counts.max() <= 0.9 * mask.numel():
+                return net
+        sys.exit(f"{self.name()}: no seed gives masks of two classes")
+
 
 def nets() -> list[Net]:
     every = []
@@ -154,7 +165,8 @@ def compare(report: Report, what: str, model: ort.InferenceSession, images: dict
 
 
 def check(report: Report, net: Net, seed: int, fcnx: str, images: dict[str, np.ndarray], work: Path) -> None:
-    torch_net, name = net.random(seed), net.name()
+    height, width = SIZES[-1]
+    torch_net, name = net.random_with_masks(seed, np.stack([images[f"{height}x{width}-{i}"] for i in range(BATCH)])), net.name()
     state = {k: v.contiguous() for k, v in torch_net.state_dict().items()}
     if net.upsample == "bilinear":
         state = {k: v for k, v in state.items() if not k.startswith("upscore")}
@@ -185,8 +197,6 @@ def check(report: Report, net: Net, seed: int, fcnx: str, images: dict[str, np.n
         report.logits(f"{what}, outside", "fcnx", fcnx_logits, logits)
         with torch.no_grad():
             report.logits(f"{what}, outside", "torch", torch_net(torch.from_numpy(net.normalise(batch))).numpy(), logits)
-    if len(np.unique(fcnx_masks)) < 2:
-        report.fail(f"{name}: the masks have one class; nothing was compared")
 
 
 def make_images(directory: Path) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -117,6 +118,11 @@ func (o inspectOptions) open(args []string, warn func(string)) (*network, error)
 func describedNetwork(flags networkFlags) (*network, error) {
 	if flags.arch == "" {
 		return nil, usageError(errors.New("which network? Say a RUN or WEIGHTS, or describe one: --model fcn8s, and --encoder, --classes, --geometry, --set model.*"))
+	}
+	for _, set := range flags.sets {
+		if key, _, _ := strings.Cut(set, "="); !strings.HasPrefix(key, "model.") && !strings.HasPrefix(key, "preprocess.") && key != "augment.resize" {
+			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], and augment.resize, describe a network", set))
+		}
 	}
 	if flags.encoder == "" {
 		flags.encoder = train.Default().Model.Encoder

@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"flag"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,10 +81,8 @@ func TestInspectFitsATerminal(t *testing.T) {
 func TestInspectJSON(t *testing.T) {
 	t.Parallel()
 	text := inspect(t, "--model fcn8s --geometry paper --size 500x500 --set model.upsample=bilinear --json")
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.DisallowUnknownFields()
 	var r inspectReport
-	require.NoError(t, decoder.Decode(&r))
+	require.NoError(t, json.Unmarshal([]byte(text), &r))
 	require.EqualValues(t, 134_362_751, r.Parameters)
 	var crops []int
 	for _, l := range r.Layers {
@@ -94,6 +94,8 @@ func TestInspectJSON(t *testing.T) {
 
 	var top map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(text), &top))
+	require.Equal(t, []string{"activation_bytes", "batch", "classes", "height", "layers", "model", "multiply_adds", "parameters",
+		"preprocess", "source", "step", "width"}, slices.Sorted(maps.Keys(top)))
 	require.JSONEq(t, `{"arch":"fcn8s","encoder":"vgg16","classes":21,"width":64,"head":4096,"upsample":"bilinear","geometry":"paper","dropout":0.5,"at_once":false}`, string(top["model"]))
 	require.JSONEq(t, `{"order":"rgb","scale":0.00392156862745098,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}`, string(top["preprocess"]))
 	require.Equal(t, "null", string(top["classes"]))
@@ -131,6 +133,22 @@ func TestStats(t *testing.T) {
 	printStats(&b, []statsReport{{Variable: "fc6/weight", Count: 4, NotFinite: 4}})
 	require.Contains(t, b.String(), "fc6/weight        4    -    -     -    -   0.0%")
 	require.Contains(t, b.String(), "fc6/weight: 4 of its 4 numbers are NaN or Inf, and left out here")
+}
+
+func TestInspectJSONOfWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(struct {
+		Memory memoryReport
+		Stats  statsReport
+	}{
+		memoryReport{"cpu PJRT 0.81", 2, 3, 4, memoryFigures{train.Memory{Arguments: 1, Outputs: 2, Aliased: 3, Temporaries: 4, Code: 5}, 6}, memoryFigures{}},
+		statsReport{Variable: "fc7/bias", Shape: []int{1}, Count: 1, NotFinite: 1},
+	})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"Memory":{"backend":"cpu PJRT 0.81","batch":2,"height":3,"width":4,
+		"evaluation":{"arguments":1,"outputs":2,"aliased":3,"temporaries":4,"code":5,"needed":6},
+		"training_step":{"arguments":0,"outputs":0,"aliased":0,"temporaries":0,"code":0,"needed":0}},
+		"Stats":{"variable":"fc7/bias","shape":[1],"count":1,"min":null,"max":null,"mean":null,"std":null,"zeros":0,"not_finite":1}}`, string(text))
 }
 
 func TestFigure(t *testing.T) {

@@ -133,6 +133,9 @@ func (n *network) metadata() (map[string]string, error) {
 
 // floats reads one variable.
 func (n *network) floats(path string) ([]float32, error) {
+	if v, ok := n.values.(weightsValues); ok {
+		return v.file.Read(path) // by way of bytes, fc6 would be in memory three times
+	}
 	_, shape, ok := n.values.Find(path)
 	if !ok {
 		return nil, fmt.Errorf("%s has no %s", n.source, path)
