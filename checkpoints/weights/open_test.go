@@ -33,6 +33,8 @@ func TestSniff(t *testing.T) {
 		want        string
 	}{
 		{"safetensors", "\x40\x00\x00\x00\x00\x00\x00\x00{\"a\":", formatSafetensors, ""},
+		{"safetensors like a pickle", "\x80\x02\x00\x00\x00\x00\x00\x00{\"a\":", formatSafetensors, ""},
+		{"safetensors like ONNX", "\x08\x02\x00\x00\x00\x00\x00\x00{\"a\":", formatSafetensors, ""},
 		{"torch.save", zipped(t, "archive/data.pkl", "archive/data/0"), formatPTH, ""},
 		{"numpy.savez", zipped(t, "conv1_1/W.npy"), formatNPZ, ""},
 		{"old torch.save", "\x80\x02\x8a\x0al\xfc\x9cF\xf9", formatPTH, ""},
@@ -50,6 +52,8 @@ func TestSniff(t *testing.T) {
 		{"npy", "\x93NUMPY\x01\x00", 0, "a single array of NumPy"},
 		{"ONNX", "\x08\x07\x12\x07pytorch\x1a\x05", 0, "it is ONNX"},
 		{"ONNX", "\x08\x08:\xb3\x05\x0a", 0, "it is ONNX"},
+		{"mean image", "\x08\x01\x10\x03\x18\x80\x02", 0, "it is a mean image of Caffe"},
+		{"bytes", "\x08\x07\xff\xff\xff", 0, "it begins with"},
 		{"saved model", "\x08\x01\x12\xb4\x8f\x01\x0a\xf2\x07", 0, "it is a model of TensorFlow"},
 		{"graph", "\x0a\x30\x0a\x0binput_image\x12\x0bPlaceholder", 0, "it is a graph of TensorFlow"},
 		{"text", "epoch,loss\n1,2\n", 0, `it begins with "epoch,loss`},
@@ -115,4 +119,34 @@ func FuzzOpenTensors(f *testing.F) {
 		_, _ = Recognise(tensors)
 		require.NoError(t, tensors.Close())
 	})
+}
+
+// Files that torch.save and Caffe's own messages wrote hold what the same tensors in
+// safetensors do.
+func TestFormatsAgree(t *testing.T) {
+	read := func(path string) (Kind, map[string][]float32) {
+		tensors, err := OpenTensors(path, pth.InProcess)
+		require.NoError(t, err)
+		s, err := Recognise(tensors)
+		require.NoError(t, err)
+		defer s.Close()
+		values := map[string][]float32{}
+		for _, info := range s.Infos() {
+			values[info.Name], err = s.Read(info.Name)
+			require.NoError(t, err)
+		}
+		return s.Kind(), values
+	}
+	for path, twin := range map[string]string{
+		"pth/testdata/vgg11-zip.pth":         "pth/testdata/vgg11.safetensors",
+		"pth/testdata/vgg11-legacy.pth":      "pth/testdata/vgg11.safetensors",
+		"pth/testdata/vgg11_bn-zip.pth":      "pth/testdata/vgg11_bn.safetensors",
+		"pth/testdata/vgg11_bn-legacy.pth":   "pth/testdata/vgg11_bn.safetensors",
+		"caffe/testdata/fcn8s_v2.caffemodel": "caffe/testdata/fcn8s_v2.safetensors",
+	} {
+		kind, values := read(path)
+		wantKind, want := read(twin)
+		require.Equal(t, wantKind, kind, path)
+		require.Equal(t, want, values, path)
+	}
 }

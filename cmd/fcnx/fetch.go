@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -41,14 +42,21 @@ func fetched(ctx context.Context, arg string, tell func(string)) (path, note str
 	return file.Path, fmt.Sprintf("%s is %s", arg, file.Name), nil
 }
 
-// indexPTH reads the index of a file of torch.save.
-func indexPTH(f *os.File) (pth.Index, error) {
-	info, err := f.Stat()
+// openArgument opens the network that arg names, from a hub where it lies there. stderr
+// hears which commit that is.
+func openArgument(ctx context.Context, arg string, flags networkFlags, stderr io.Writer, warn func(string)) (*network, error) {
+	path, note, err := fetched(ctx, arg, warn)
 	if err != nil {
-		return pth.Index{}, err
+		return nil, interrupted(ctx, err, "nothing was done")
 	}
-	return pth.ReadIndex(f, info.Size())
+	if note != "" {
+		fmt.Fprintln(stderr, note)
+	}
+	return openNetwork(path, flags, warn)
 }
+
+// indexPTH reads the index of a file of torch.save.
+func indexPTH(f *os.File) (pth.Index, error) { return pth.InProcess(f) }
 
 // openTensors opens a file of weights of any format.
 func openTensors(path string) (weights.Tensors, error) { return weights.OpenTensors(path, indexPTH) }
