@@ -70,6 +70,7 @@ func newRootCommand() *cobra.Command {
 		newWeightsCommand(),
 		newBenchCommand(),
 		newDataCommand(),
+		newLRCommand(),
 		newPluginsCommand(),
 		newDoctorCommand(),
 		newVersionCommand(),
