@@ -1,8 +1,6 @@
 package train
 
 import (
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -245,22 +243,6 @@ func TestEveryKeyCanBeGiven(t *testing.T) {
 	})
 	require.Len(t, names, len(Keys()))
 	require.Greater(t, len(names), 50)
-}
-
-// The recipes of the repository are read and make sense.
-func TestRecipes(t *testing.T) {
-	paths, err := filepath.Glob("../recipes/*.toml")
-	require.NoError(t, err)
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		require.NoError(t, err)
-		c, origins, err := Load(Sources{Path: filepath.Base(path), File: data})
-		require.NoError(t, err)
-		if c.Data.Spec == "" {
-			c.Data.Spec = "shapes" // some recipes leave it to --data
-		}
-		require.NoError(t, origins.Explain(c.Validate()))
-	}
 }
 
 func FuzzLoad(f *testing.F) {

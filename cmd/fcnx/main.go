@@ -73,6 +73,7 @@ func newRootCommand() *cobra.Command {
 		newWeightsCommand(),
 		newBenchCommand(),
 		newDataCommand(),
+		newLRCommand(),
 		newPluginsCommand(),
 		newDoctorCommand(),
 		newVersionCommand(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -42,6 +43,11 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("PLUGINS", store.Dir)
+			recipes, err := filepath.Abs("../../recipes")
+			if err != nil {
+				return err
+			}
+			env.Setenv("RECIPES", recipes)
 			env.Values[started{}] = new(started)
 			return nil
 		},
