@@ -9,7 +9,6 @@ import (
 
 	"github.com/fcnx/fcnx/checkpoints/weights"
 	"github.com/fcnx/fcnx/checkpoints/weights/hub"
-	"github.com/fcnx/fcnx/checkpoints/weights/pth"
 )
 
 // fetched is the path of what arg names: arg itself, or where a file of a hub lies once
@@ -52,11 +51,11 @@ func openArgument(ctx context.Context, arg string, flags networkFlags, stderr io
 	if note != "" {
 		fmt.Fprintln(stderr, note)
 	}
-	return openNetwork(path, flags, warn)
+	return openNetwork(ctx, path, flags, warn)
 }
 
-// indexPTH reads the index of a file of torch.save.
-func indexPTH(f *os.File) (pth.Index, error) { return pth.InProcess(f) }
-
-// openTensors opens a file of weights of any format.
-func openTensors(path string) (weights.Tensors, error) { return weights.OpenTensors(path, indexPTH) }
+// openTensors opens a file of weights of any format. What could execute is read by a
+// process of its own.
+func openTensors(ctx context.Context, path string) (weights.Tensors, error) {
+	return weights.OpenTensors(path, indexInChild(ctx))
+}

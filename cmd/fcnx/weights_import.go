@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -71,14 +72,14 @@ func runWeightsImport(cmd *cobra.Command, arg string, flags importFlags) error {
 	if note != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), note)
 	}
-	meta, err := weightsMetadata(path)
+	meta, err := weightsMetadata(cmd.Context(), path)
 	if err != nil {
 		return dataError(err)
 	}
 	if meta[metaConfig] != "" {
 		return usageError(fmt.Errorf("%s says itself what it is; train --init takes it as it is", arg))
 	}
-	source, err := openForeign(path, flags.preprocess, flags.order)
+	source, err := openForeign(cmd.Context(), path, flags.preprocess, flags.order)
 	if err != nil {
 		return dataError(err)
 	}
