@@ -96,7 +96,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 
 	// What is trained, and how: one network, or several one after the other.
 	fresh := plan.resumed == nil && plan.config.Model.Init == ""
-	stages, err := stagesOf(plan.config, data, fresh, warn)
+	stages, err := stagesOf(plan.config, data, fresh, plan.onceSaid(warn))
 	if err != nil {
 		return usageError(err)
 	}

@@ -129,6 +129,16 @@ func validConfig(sources train.Sources) (train.Config, error) {
 	return config, origins.Explain(config.Validate())
 }
 
+// onceSaid is who hears what is odd about how the run learns: nobody where it only goes on
+// as it began, because then it was said.
+func (p *trainPlan) onceSaid(warn func(string)) func(string) {
+	changed := slices.ContainsFunc(p.changes, func(c train.Change) bool { return strings.HasPrefix(c.Key, "train.") })
+	if p.resumed == nil || changed {
+		return warn
+	}
+	return func(string) {}
+}
+
 // planResume returns nil where there is no run yet to go on with: `--resume` in a
 // job that is started over and over must also start it the first time.
 func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trainPlan, error) {
