@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The packages that have tests, each with all that its tests are built from.
 TESTED := $(GO) list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | sed -n 's/^\([^ ]*\)\.test /\1 /p'
 
-.PHONY: help build plugin train test lint fuzz bench golden screens
+.PHONY: help build plugin train test lint fuzz bench golden parity screens
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,8 +49,12 @@ bench: ## time fcnx against PyTorch, which goes to .venv; the machine should be 
 	bench/run.sh
 
 golden: plugin ## write golden files anew; look at git diff before you keep them
-	bench/parity/run.sh
+	bench/parity/run.sh golden
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
+
+parity: plugin ## write PyTorch's golden files anew, and hold bin/fcnx to PyTorch and ONNX Runtime, in every format
+	bench/parity/run.sh golden
+	bench/parity/run.sh live
 
 screens: train ## draw the pictures of the README anew
 	docs/screens.sh

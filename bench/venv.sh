@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Puts bench/requirements.txt into .venv, which is made when there is none.
-# PY names the Python to make it with. Where the requirements are already met,
-# this neither downloads nor changes anything.
+# Puts bench/requirements.txt, and any others that the arguments name, into .venv,
+# which is made when there is none. PY names the Python to make it with. Where the
+# requirements are already met, this neither downloads nor changes anything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,4 +11,8 @@ if ! [ -x .venv/bin/python ]; then
 		exit 1
 	}
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+files=()
+for file in bench/requirements.txt "$@"; do
+	files+=(-r "$file")
+done
+.venv/bin/python -m pip install --quiet --disable-pip-version-check "${files[@]}"

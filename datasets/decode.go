@@ -39,7 +39,7 @@ func formats() []format {
 			func(h pngHeader) int64 { return 1032 * 8 / max(1, int64(h.bitsPerPixel())) }},
 		{"JPEG", "\xff\xd8\xff", jpeg.DecodeConfig, decodeJPEG, func(pngHeader) int64 { return 8 * 64 }},
 		{"BMP", "BM", bmp.DecodeConfig, bmp.Decode, func(pngHeader) int64 { return 8 }},
-		{"WebP", "RIFF????WEBPVP8", webp.DecodeConfig, webp.Decode, func(pngHeader) int64 { return 0 }},
+		{"WebP", "RIFF????WEBPVP8", webp.DecodeConfig, decodeWebP, func(pngHeader) int64 { return 0 }},
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"image/jpeg"
 	"image/png"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,12 +24,7 @@ func TestJPEGIsWhatLibjpegMakesOfIt(t *testing.T) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			got, err := ReadImage(path, 1<<16)
 			require.NoError(t, err)
-			file, err := os.Open(strings.TrimSuffix(path, "jpg") + "png")
-			require.NoError(t, err)
-			defer file.Close()
-			decoded, err := png.Decode(file)
-			require.NoError(t, err)
-			want := toNRGBA(decoded)
+			want := besideIt(t, path)
 			require.Equal(t, want.Rect, got.Rect)
 			if strings.HasPrefix(filepath.Base(path), "blocks-") {
 				require.Equal(t, want.Pix, got.Pix)
@@ -46,50 +40,15 @@ func TestJPEGIsWhatLibjpegMakesOfIt(t *testing.T) {
 	}
 }
 
-// slowChroma is the sample of a plane at a pixel, straight from its definition: a
-// tent over the nearest two in each direction that is halved.
-func slowChroma(at func(x, y int) int, w, h, across, down, x, y int) int {
-	sample := func(x, y int) int { return at(min(max(x, 0), w-1), min(max(y, 0), h-1)) }
-	column, line := x/across, y/down
-	beside, above := column-1+x%2*2, line-1+y%2*2
-	switch {
-	case across > 2 || across == 2 && w <= 2:
-		return sample(column, line)
-	case across == 1 && down == 1:
-		return sample(x, y)
-	case across == 1:
-		return (3*sample(column, line) + sample(column, above) + 1 + y%2) / 4
-	case down == 1:
-		return (3*sample(column, line) + sample(beside, line) + 1 + x%2) / 4
-	}
-	return (9*sample(column, line) + 3*sample(beside, line) + 3*sample(column, above) + sample(beside, above) + 8 - x%2) / 16
-}
-
-func TestChroma(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	for ratio, spans := range map[image.YCbCrSubsampleRatio][2]int{
-		image.YCbCrSubsampleRatio444: {1, 1}, image.YCbCrSubsampleRatio422: {2, 1}, image.YCbCrSubsampleRatio420: {2, 2},
-		image.YCbCrSubsampleRatio440: {1, 2}, image.YCbCrSubsampleRatio411: {4, 1}, image.YCbCrSubsampleRatio410: {4, 2},
-	} {
-		for h := 1; h <= 9; h++ {
-			for w := 1; w <= 11; w++ {
-				// As a decoder gives it: cut out of whole blocks, here with some before it too.
-				m := image.NewYCbCr(image.Rect(0, 0, 32, 32), ratio)
-				for i := range m.Cb {
-					m.Cb[i] = uint8(rng.Uint32())
-				}
-				m = m.SubImage(image.Rect(8, 8, 8+w, 8+h)).(*image.YCbCr)
-				c := newChroma(m, m.Cb)
-				at := func(x, y int) int { return int(m.Cb[y*m.CStride+x]) }
-				for y := range h {
-					row := c.row(y)
-					for x := range w {
-						require.EqualValues(t, slowChroma(at, c.w, c.h, spans[0], spans[1], x, y), row[x], "%v of %dx%d at row %d, column %d", ratio, h, w, y, x)
-					}
-				}
-			}
-		}
-	}
+// besideIt is the PNG of the same name.
+func besideIt(t *testing.T, path string) *image.NRGBA {
+	t.Helper()
+	file, err := os.Open(strings.TrimSuffix(path, filepath.Ext(path)) + ".png")
+	require.NoError(t, err)
+	defer file.Close()
+	decoded, err := png.Decode(file)
+	require.NoError(t, err)
+	return toNRGBA(decoded)
 }
 
 func TestToRGB(t *testing.T) {

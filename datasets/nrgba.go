@@ -18,8 +18,6 @@ func toNRGBA(img image.Image) *image.NRGBA {
 		// Decoders give this type for images without alpha only, and where alpha
 		// is 255 the bytes of RGBA and NRGBA are the same.
 		return opaque(&image.NRGBA{Pix: m.Pix[m.PixOffset(b.Min.X, b.Min.Y):], Stride: m.Stride, Rect: image.Rect(0, 0, w, h)})
-	case *image.NYCbCrA:
-		img = &m.YCbCr
 	case *image.Paletted:
 		return fromPaletted(m)
 	case *image.NRGBA64:

@@ -1,10 +1,10 @@
-"""Write the JPEG files, and what libjpeg makes of them, that hold datasets/jpeg.go to it.
+"""Write the JPEG and WebP files, and what libjpeg and libwebp make of them, that datasets is tested with.
 
-    python golden.py --out datasets/testdata/jpeg
+    python golden.py --out datasets/testdata
 
 "blocks" has one colour a block of JPEG: its inverse DCT has one right answer, so
 all decoders that agree on chroma give the same bytes. "detail" has edges, ramps
-and noise. The same version of Pillow writes the same bytes.
+and noise. WebP has one right answer in any case. The same version of Pillow writes the same bytes.
 """
 
 import argparse
@@ -30,22 +30,29 @@ NARROW = ((7, 1), (6, 3), (9, 4))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="directory of the .jpg and .png files")
+    parser.add_argument("--out", type=Path, required=True, help="directory of jpeg/ and webp/")
     out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    for stale in (*out.glob("*.jpg"), *out.glob("*.png")):
-        stale.unlink()
+    jpeg, webp = out / "jpeg", out / "webp"
+    for directory in (jpeg, webp):
+        directory.mkdir(parents=True, exist_ok=True)
+        for stale in directory.iterdir():
+            stale.unlink()
 
     for name, (ratio, factors) in RATIOS.items():
-        save(out / f"blocks-{name}", blocks(HEIGHT, WIDTH), ratio, factors)
-        save(out / f"detail-{name}", detail(HEIGHT, WIDTH), ratio, factors)
+        save_jpeg(jpeg / f"blocks-{name}", blocks(HEIGHT, WIDTH), ratio, factors)
+        save_jpeg(jpeg / f"detail-{name}", detail(HEIGHT, WIDTH), ratio, factors)
     for height, width in NARROW:
-        save(out / f"detail-{height}x{width}", detail(height, width), *RATIOS["420"])
-    files = [*out.glob("*.jpg"), *out.glob("*.png")]
+        save_jpeg(jpeg / f"detail-{height}x{width}", detail(height, width), *RATIOS["420"])
+        save_webp(webp / f"detail-{height}x{width}", detail(height, width))
+    save_webp(webp / "detail", detail(HEIGHT, WIDTH))
+    save_webp(webp / "even", detail(HEIGHT + 1, WIDTH + 1))
+    alpha = detail(HEIGHT, WIDTH)[..., :1]
+    save_webp(webp / "alpha", np.concatenate([detail(HEIGHT, WIDTH), alpha], -1))
+    files = [*jpeg.iterdir(), *webp.iterdir()]
     print(f"{len(files)} files, {sum(f.stat().st_size for f in files):,} bytes")
 
 
-def save(path: Path, pixels: np.ndarray, ratio: str, factors: int) -> None:
+def save_jpeg(path: Path, pixels: np.ndarray, ratio: str, factors: int) -> None:
     """path.jpg with these sampling factors of luma, and path.png with its pixels."""
     memory = BytesIO()
     Image.fromarray(pixels).save(memory, "JPEG", quality=90, subsampling=ratio)
@@ -54,6 +61,12 @@ def save(path: Path, pixels: np.ndarray, ratio: str, factors: int) -> None:
     data[frame + 11] = factors
     path.with_suffix(".jpg").write_bytes(data)
     Image.open(path.with_suffix(".jpg")).convert("RGB").save(path.with_suffix(".png"), optimize=True)
+
+
+def save_webp(path: Path, pixels: np.ndarray) -> None:
+    """path.webp, lossy, and path.png with its pixels without alpha."""
+    Image.fromarray(pixels).save(path.with_suffix(".webp"), quality=80)
+    Image.open(path.with_suffix(".webp")).convert("RGB").save(path.with_suffix(".png"), optimize=True)
 
 
 def blocks(height: int, width: int) -> np.ndarray:

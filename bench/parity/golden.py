@@ -12,7 +12,7 @@ import copy
 import json
 import math
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -64,30 +64,32 @@ class Case:
 
 # Decay is far above the usual 5e-4: so few steps of that would drown in rounding.
 SGD = Optimizer("sgd", lr=0.002, steps=20, weight_decay=0.05, bias_lr=2.0, momentum=0.9)
-NESTEROV = Optimizer("sgd", lr=0.005, steps=20, weight_decay=0.05, bias_lr=2.0, momentum=0.9, nesterov=True)
+NESTEROV = Optimizer("sgd", lr=0.002, steps=20, weight_decay=0.05, bias_lr=2.0, momentum=0.9, nesterov=True)
+# Of a net whose few pixels and batch norm make more of a rounding at any higher rate.
+GENTLE = replace(SGD, lr=0.00005)
 ADAMW = Optimizer("adamw", lr=2e-3, steps=10, weight_decay=0.5)
 
-# The first twelve are all of net, geometry and batch norm, each trained on a batch of
-# three and on the first image of it alone. The others cover what is left: the deepest
-# encoder, the third kind of upsampling of 8s, AdamW. Sizes are on and off the grid of
-# 32. Nets are as narrow as they can be, above all those with the 64x64 kernels of 32s:
-# all files together stay below 2 MB.
+# Twelve of these are all of net, geometry and batch norm, each trained with SGD on a
+# batch of three and on the first image of it alone. The others cover what is left: the
+# deepest encoder, the third kind of upsampling of 8s, AdamW. Sizes are on and off the
+# grid of 32. Nets are as narrow as they can be, above all those with the 64x64 kernels
+# of 32s: all files together stay below 2 MB. The place in the list is the seed.
 CASES = (
-    Case("fcn32s", "same", "vgg11", "learned", (33, 32), batch=3, classes=2, optimizer=SGD),
+    Case("fcn32s", "same", "vgg11", "learned", (33, 17), batch=3, classes=2, optimizer=SGD),
     Case("fcn32s", "same", "vgg11_bn", "bilinear", (21, 35), batch=3, classes=2, optimizer=SGD),
     Case("fcn32s", "paper", "vgg11", "depthwise", (20, 33), batch=3, classes=2, optimizer=SGD),
-    Case("fcn32s", "paper", "vgg11_bn", "depthwise", (9, 11), batch=3, classes=2, optimizer=SGD),
-    Case("fcn16s", "same", "vgg16", "depthwise", (29, 37), batch=3, classes=4, optimizer=SGD),
+    Case("fcn16s", "same", "vgg16", "depthwise", (29, 33), batch=3, classes=4, optimizer=SGD),
     Case("fcn16s", "same", "vgg11_bn", "learned", (32, 33), batch=3, classes=2, optimizer=SGD),
-    Case("fcn16s", "paper", "vgg16", "learned", (31, 45), batch=3, classes=2, optimizer=NESTEROV),
-    Case("fcn16s", "paper", "vgg11_bn", "depthwise", (15, 13), batch=3, classes=2, optimizer=SGD),
-    Case("fcn8s", "same", "vgg13", "learned", (37, 45), batch=3, classes=4, width=2, optimizer=SGD),
-    Case("fcn8s", "same", "vgg16_bn", "learned", (33, 32), batch=3, at_once=True, optimizer=SGD),
-    Case("fcn8s", "paper", "vgg16", "learned", (5, 70), batch=3, classes=4, at_once=True, optimizer=SGD),
-    Case("fcn8s", "paper", "vgg16_bn", "depthwise", (17, 19), batch=3, optimizer=SGD),
+    Case("fcn16s", "paper", "vgg16", "learned", (31, 29), batch=3, classes=2, optimizer=NESTEROV),
+    Case("fcn8s", "same", "vgg13", "learned", (37, 33), batch=3, classes=4, width=2, optimizer=SGD),
     Case("fcn8s", "same", "vgg19", "depthwise", (32, 32)),
     Case("fcn8s", "same", "vgg11", "bilinear", (1, 40), classes=4, optimizer=ADAMW),
+    Case("fcn8s", "same", "vgg16_bn", "learned", (33, 32), batch=3, at_once=True, optimizer=SGD),
+    Case("fcn8s", "paper", "vgg16", "learned", (5, 70), batch=3, classes=4, at_once=True, optimizer=SGD),
+    Case("fcn8s", "paper", "vgg16_bn", "depthwise", (17, 19), batch=3, optimizer=GENTLE),
     Case("fcn8s", "paper", "vgg11", "bilinear", (32, 32)),
+    Case("fcn32s", "paper", "vgg11_bn", "depthwise", (9, 11), batch=3, classes=2, optimizer=SGD),
+    Case("fcn16s", "paper", "vgg11_bn", "depthwise", (15, 13), batch=3, classes=2, optimizer=SGD),
 )
 
 
@@ -117,7 +119,7 @@ def main() -> None:
 
 
 def golden(case: Case, seed: int) -> dict[str, Tensor]:
-    """All tensors of one file: weights, batch, logits, losses, gradients, and a short training."""
+    """All tensors of one file: weights, batch, logits, losses, gradients, and short trainings."""
     rng = torch.Generator().manual_seed(seed)
     model = FCN(
         case.arch,
@@ -142,6 +144,7 @@ def golden(case: Case, seed: int) -> dict[str, Tensor]:
     tensors |= {"input": images, "labels": labels, "class_weights": class_weights}
     with torch.inference_mode():
         tensors["logits"] = model.eval()(images)
+    require_clear(case, tensors["logits"])
 
     logits = model.train()(images)
     loss = cross_entropy(logits, labels)
@@ -163,11 +166,22 @@ def golden(case: Case, seed: int) -> dict[str, Tensor]:
             tensors[f"after.{name}"] = buffer
 
     if case.optimizer:
+        first = copy.deepcopy(start)
         tensors["losses"] = train(start, case.optimizer, images, labels)
+        if case.batch > 1:
+            tensors["losses_first"] = train(first, case.optimizer, images[:1], labels[:1])
     return {
         name: t if t.dtype == torch.uint8 else t.detach().to(torch.float32).contiguous()
         for name, t in tensors.items()
     }
+
+
+def require_clear(case: Case, logits: Tensor) -> None:
+    """A mask that rounding decides says nothing about an implementation."""
+    best, second = logits.topk(2, dim=1).values.unbind(1)
+    margin = (best - second).min() / logits.abs().max()
+    if margin < 1e-6:
+        raise SystemExit(f"{case.name()}: two classes of a pixel are {margin:.0e} of the largest logit apart")
 
 
 def randomise(model: FCN, case: Case, rng: torch.Generator) -> None:
