@@ -26,8 +26,8 @@ train: plugin ## train FCN-8s on generated shapes, with a table and pictures at 
 
 test: plugin ## run every test: with the race detector, and on XLA (which it cannot watch)
 	@failed=0; tested=$$($(TESTED)) || exit 1; \
-	$(GO) test -race $$(grep -v ' github.com/gomlx/' <<<"$$tested" | cut -d' ' -f1) || failed=1; \
-	$(GO) test $$(grep ' github.com/gomlx/' <<<"$$tested" | cut -d' ' -f1) || failed=1; \
+	$(GO) test -timeout 20m -race $$(grep -v ' github.com/gomlx/' <<<"$$tested" | cut -d' ' -f1) || failed=1; \
+	$(GO) test -timeout 20m $$(grep ' github.com/gomlx/' <<<"$$tested" | cut -d' ' -f1) || failed=1; \
 	exit $$failed
 
 lint: ## gofmt, go vet, staticcheck, and golangci-lint where it is installed
@@ -41,7 +41,7 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	    echo "$$package $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package || exit 1; \
 	  done; \
 	done
 

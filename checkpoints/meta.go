@@ -32,6 +32,8 @@ type Meta struct {
 	// LRScale is what the learning rate of the schedule is multiplied by, because
 	// people asked for less while the run went on. Absent, as 0, it means 1.
 	LRScale float64 `json:"lr_scale,omitempty"`
+	// Stage is what the variables are of in a run of several stages; nil in a run of one.
+	Stage *Stage `json:"stage,omitempty"`
 	// Config and Dataset are digests of config.toml and of the data set's index.
 	Config  string `json:"config_sha256"`
 	Dataset string `json:"dataset_digest"`
@@ -43,6 +45,14 @@ type Meta struct {
 	Time time.Time `json:"time"`
 	// Variables is the file beside; set by Save.
 	Variables Variables `json:"variables"`
+}
+
+// Stage is a part of a run with a network of its own.
+type Stage struct {
+	Index int    `json:"index"` // from 1
+	Name  string `json:"name"`  // for people
+	// From is the step that the stage before ended with; 0 in the first.
+	From int64 `json:"from_step"`
 }
 
 // Plugin is the PJRT plugin that computed the variables.
@@ -76,6 +86,10 @@ func (m *Meta) check() error {
 		return fmt.Errorf("epoch %g is not a number", m.Epoch)
 	case !(m.LRScale >= 0 && m.LRScale <= 1):
 		return fmt.Errorf("the scale of the learning rate is %g, and not above 0 and at most 1", m.LRScale)
+	case m.Stage != nil && m.Stage.Index < 1:
+		return fmt.Errorf("stage %d is none: they count from 1", m.Stage.Index)
+	case m.Stage != nil && (m.Stage.From < 0 || m.Stage.From > m.Step):
+		return fmt.Errorf("its stage begins after step %d, and not after one of the steps up to %d", m.Stage.From, m.Step)
 	case m.Time.IsZero():
 		return errors.New("it has no time")
 	case m.Best != nil && (m.Best.Step < 0 || m.Best.Step > m.Step):

@@ -69,6 +69,22 @@ func TestMetaLRScale(t *testing.T) {
 	}
 }
 
+// Nor does a run of one stage say of which it is.
+func TestMetaStage(t *testing.T) {
+	m := testMeta(8)
+	require.NotContains(t, string(encodedMeta(t, m)), "stage")
+	for _, stage := range []Stage{{1, "fcn32s", 0}, {2, "a \"b\"", 5}, {64, "", 8}} {
+		m.Stage = &stage
+		got, err := decodeMeta(encodedMeta(t, m))
+		require.NoError(t, err)
+		require.Equal(t, &stage, got.Stage)
+	}
+	for _, stage := range []Stage{{0, "a", 0}, {-1, "a", 0}, {1, "a", -1}, {1, "a", 9}} {
+		m.Stage = &stage
+		require.ErrorContains(t, m.check(), "stage")
+	}
+}
+
 func TestDecodeMetaRefuses(t *testing.T) {
 	good := string(encodedMeta(t, testMeta(1)))
 	// sealed gives a changed text a right hash, so that the hash is not what stops it.

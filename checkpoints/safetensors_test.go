@@ -84,6 +84,25 @@ func TestWriteThenRead(t *testing.T) {
 	require.Equal(t, b, write(t, infos, metadata, tensors))
 }
 
+// The header's length comes first, and 640 of it looks like the beginning of a pickle.
+func TestHeaderLikeAPickle(t *testing.T) {
+	for n := range 640 {
+		var b bytes.Buffer
+		_, err := Write(&b, nil, map[string]string{"a": strings.Repeat("b", n)}, nil)
+		require.NoError(t, err)
+		if !bytes.HasPrefix(b.Bytes(), []byte("\x80\x02")) {
+			continue
+		}
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o666))
+		f, err := Open(path)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		return
+	}
+	t.Fatal("no header has 640 bytes")
+}
+
 func TestWriteNothing(t *testing.T) {
 	f, err := open(write(t, nil, nil, nil))
 	require.NoError(t, err)

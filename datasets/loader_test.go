@@ -154,6 +154,11 @@ func TestBatchPixels(t *testing.T) {
 	require.Equal(t, []BatchShape{{3, 32, 32, 32, 32}, {3, 64, 64, 64, 64}}, l.Shapes())
 	used, total := 9*20*30+4*60*60, 9*32*32+4*64*64
 	require.InDelta(t, 1-float64(used)/float64(total), l.PaddingWaste(), 1e-12)
+	area := 0
+	for _, size := range src.sizes {
+		area += size.h * size.w
+	}
+	require.InDelta(t, 3*float64(area)/float64(src.Len()), l.PixelsPerBatch(), 1e-6)
 	for _, b := range take(t, l, 0, l.BatchesPerEpoch()) {
 		requireBatch(t, src, b)
 		require.Equal(t, b.Sizes, b.LabelSizes)
@@ -239,6 +244,7 @@ func TestFixedSize(t *testing.T) {
 	l := newTestLoader(t, src, LoaderConfig{Batch: 2, Fixed: Resize(40, 50), Height: 40, Width: 50})
 	require.Equal(t, []BatchShape{{2, 64, 64, 64, 64}}, l.Shapes())
 	require.InDelta(t, 1-40.0*50/(64*64), l.PaddingWaste(), 1e-12)
+	require.InDelta(t, 2*40*50, l.PixelsPerBatch(), 1e-12)
 	b := take(t, l, 0, 1)[0]
 	require.Equal(t, []int32{40, 50, 40, 50}, b.Sizes)
 	require.Equal(t, []int32{40, 50, 40, 50}, b.LabelSizes)

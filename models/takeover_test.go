@@ -128,3 +128,35 @@ func TestTakeOverAgainstTheVariables(t *testing.T) {
 	}
 	require.Positive(t, passed)
 }
+
+func TestTransferOfParts(t *testing.T) {
+	from := coarse()
+	to := from
+	to.Arch, to.Classes, to.Geometry, to.Upsample, to.AtOnce = "fcn8s", 21, Paper, Bilinear, true
+	_, _, err := TakeOver(from, to)
+	require.ErrorContains(t, err, "\nset these keys as the source has them, or take what fits: model.init_parts = [\"encoder\", \"head\"]")
+
+	both := []string{PartEncoder, PartHead}
+	for _, parts := range [][]string{both, both[:1]} {
+		shared, fresh, err := Transfer(from, to, parts)
+		require.NoError(t, err)
+		require.Len(t, to.Variables(), len(shared)+len(fresh))
+		for _, v := range shared {
+			require.Contains(t, parts, v.Part)
+		}
+		for _, v := range fresh {
+			require.NotContains(t, parts, v.Part)
+		}
+	}
+
+	// What is not taken need not fit; what is taken must.
+	to.Head = 9
+	_, _, err = Transfer(from, to, both[:1])
+	require.NoError(t, err)
+	_, _, err = Transfer(from, to, both)
+	require.ErrorContains(t, err, "model.head: 8 in the source, 9 here")
+	require.ErrorContains(t, err, "or take what fits: model.init_parts = [\"encoder\"]")
+	to.Encoder = "vgg16"
+	_, _, err = Transfer(from, to, both[:1])
+	require.EqualError(t, err, "the networks do not fit:\n  model.encoder: vgg16_bn in the source, vgg16 here\nset these keys as the source has them, or start without it")
+}

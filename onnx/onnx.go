@@ -18,6 +18,8 @@ import (
 const (
 	Opset     = 17
 	irVersion = 8 // of the release of ONNX that brought opset 17
+	// modelVersion counts changes of inputs, outputs and metadata.
+	modelVersion = 1
 )
 
 // The names of a model's input and outputs.

@@ -187,6 +187,7 @@ func TestWordsAboutTheModel(t *testing.T) {
 	}, chance)
 	require.EqualValues(t, 8, m.ir)
 	require.EqualValues(t, 17, m.opset)
+	require.EqualValues(t, 1, m.modelVersion)
 	require.Empty(t, m.domain)
 	require.Equal(t, []string{"fcnx", "1.2", "a net", "fcn32s"}, []string{m.producer, m.version, m.doc, m.name})
 	require.Equal(t, map[string]string{"a": "é\ufffd", "b": "2"}, m.metadata)

@@ -15,6 +15,7 @@ const (
 	modelIRVersion       = 1
 	modelProducerName    = 2
 	modelProducerVersion = 3
+	modelModelVersion    = 5
 	modelDoc             = 6
 	modelGraph           = 7
 	modelOpset           = 8

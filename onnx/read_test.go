@@ -14,7 +14,7 @@ import (
 // The reader of the tests knows ONNX from onnx.proto, and nothing of the writer.
 
 type onnxModel struct {
-	ir, opset                      int64
+	ir, opset, modelVersion        int64
 	producer, version, doc, domain string
 	metadata                       map[string]string
 	name                           string
@@ -75,6 +75,8 @@ func readModel(t *testing.T, b []byte) *onnxModel {
 			m.producer = string(sub)
 		case 3:
 			m.version = string(sub)
+		case 5:
+			m.modelVersion = int64(n)
 		case 6:
 			m.doc = string(sub)
 		case 7:

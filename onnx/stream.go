@@ -57,7 +57,7 @@ func (g *graph) model(o Options) (size int64, stream func(w io.Writer) error) {
 
 	// The model is the graph, and words around it.
 	head := message(nil).integer(modelIRVersion, irVersion).text(modelProducerName, "fcnx").
-		text(modelProducerVersion, o.Version).text(modelDoc, o.Doc).
+		text(modelProducerVersion, o.Version).integer(modelModelVersion, modelVersion).text(modelDoc, o.Doc).
 		length(modelGraph, int64(len(before))+constants+int64(len(after)))
 	head = append(head, before...)
 	tail := append(after, message(nil).message(modelOpset, message(nil).integer(2, Opset))...) // of the domain "", ONNX's own

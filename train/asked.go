@@ -58,10 +58,10 @@ func (s *session) answer(ctx context.Context) error {
 }
 
 // answerLast is for a run that ends before its last step: nothing but the save that
-// is to come is done for anybody any more. A run that has no step yet keeps nothing,
-// and leaves the requests where they are.
+// is to come is done for anybody any more. A run, or a stage of it, that has no step
+// yet keeps nothing, and leaves the requests where they are.
 func (s *session) answerLast() {
-	for s.Asked != nil && s.Step > 0 {
+	for s.Asked != nil && s.Step > s.From {
 		r, ok := s.Asked()
 		if !ok {
 			return

@@ -184,6 +184,30 @@ func TestLoopStopsWhileAsked(t *testing.T) {
 	require.True(t, left)
 }
 
+// The checkpoint with which a stage begins is of the stage before, and stays so: a
+// stage that is stopped before its first step keeps nothing, whoever asks. One that has
+// gone on from it does.
+func TestLoopKeepsTheCheckpointBetweenStages(t *testing.T) {
+	for from, kept := range map[int64]bool{2: false, 1: true} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errAsked)
+		w := newWorld(4)
+		w.loop.From = from
+		w.asks(0, "halve_lr")
+		p, err := w.loop.Run(ctx, Progress{Step: 2, Cursor: 4, Evaluated: 2})
+		require.EqualError(t, err, "stopped after step 2: asked to stop; it is saved, and --resume goes on from there")
+		if kept {
+			require.Equal(t, Progress{Step: 2, Cursor: 4, Evaluated: 2, RateScale: 0.5}, p)
+			require.Equal(t, p, w.kept)
+			continue
+		}
+		require.Equal(t, Progress{Step: 2, Cursor: 4, Evaluated: 2}, p)
+		require.Zero(t, w.kept)
+		_, left := w.loop.Asked()
+		require.True(t, left)
+	}
+}
+
 // An evaluation that was begun because somebody asked, and that a stop breaks off, is
 // not done, and is told so.
 func TestLoopStopsInAskedEvaluation(t *testing.T) {

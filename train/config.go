@@ -11,7 +11,7 @@ package train
 // byte of the result. It is written to the run directory as config.toml, and a
 // resumed run reads it back from there.
 //
-// Every key can be given in TOML ([train] batch = 8), in the environment
+// Every key but those of stages can be given in TOML ([train] batch = 8), in the environment
 // (FCNX_TRAIN_BATCH=8) and on the command line (--set train.batch=8), in rising
 // order of precedence.
 type Config struct {
@@ -24,6 +24,9 @@ type Config struct {
 	Train      TrainConfig      `toml:"train"`
 	Eval       EvalConfig       `toml:"eval"`
 	Checkpoint CheckpointConfig `toml:"checkpoint"`
+	// Stage has the stages of a run that trains several networks one after the other;
+	// see [Config.Stages]. They are given in the file only.
+	Stage []StageConfig `toml:"stage,omitempty"`
 }
 
 // RunConfig names the run and where it lives.

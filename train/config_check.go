@@ -38,13 +38,19 @@ func (c Config) Validate() error {
 	var k checker
 	k.run(c.Run)
 	k.data(c.Data)
-	k.network(c)
+	k.stages(c)
+	k.each(c, (*checker).network)
 	k.initial(c.Model)
 	k.augment(c.Augment)
-	k.duration(c.Train)
-	k.optimisation(c.Train, c.Model)
-	k.schedule(c.Train)
+	k.each(c, func(k *checker, stage Config) {
+		if len(c.Stage) == 0 || stage.Train.Steps != 0 || stage.Train.Epochs != 0 {
+			k.duration(stage.Train)
+		}
+		k.optimisation(stage.Train, stage.Model)
+		k.schedule(stage.Train)
+	})
 	k.often(c.Eval, c.Checkpoint)
+	k.handOver(c)
 	return errors.Join(k.errs...)
 }
 
@@ -52,7 +58,7 @@ func (c Config) Validate() error {
 // [Config.Validate] that has nothing to do with training.
 func (c Config) ValidateNetwork() error {
 	var k checker
-	k.network(c)
+	k.each(c, (*checker).network)
 	return errors.Join(k.errs...)
 }
 

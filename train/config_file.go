@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,7 +28,10 @@ func fileSettings(path string, data []byte) ([]setting, error) {
 		return nil, tomlError(path, err)
 	}
 	origin := func(key string) string {
-		at := places[key]
+		at, ok := places[key]
+		if !ok && IsStageKey(key) {
+			at = places[stageSection]
+		}
 		return fmt.Sprintf("%s:%d:%d", path, at.Line, at.Column)
 	}
 
@@ -37,8 +41,12 @@ func fileSettings(path string, data []byte) ([]setting, error) {
 	for name, value := range document {
 		section, isTable := value.(map[string]any)
 		switch {
-		case !slices.Contains(sections(), name) && isTable:
-			errs = append(errs, &KeyError{name, origin(name), errors.New("no such section" + didYouMean(nearest(name, sections())))})
+		case name == stageSection:
+			staged, wrong := stageSettings(value, origin)
+			settings, errs = append(settings, staged...), append(errs, wrong...)
+			continue
+		case !slices.Contains(sections(), name) && (isTable || nearest(name, []string{stageSection}) != ""):
+			errs = append(errs, &KeyError{name, origin(name), errors.New("no such section" + didYouMean(nearest(name, append(sections(), stageSection))))})
 			continue
 		case !slices.Contains(sections(), name):
 			errs = append(errs, noSuchKey(name, origin(name)))
@@ -57,7 +65,7 @@ func fileSettings(path string, data []byte) ([]setting, error) {
 		}
 	}
 	// Maps have no order; a file has.
-	inFile := func(a, b string) int { return places[a].Offset - places[b].Offset }
+	inFile := func(a, b string) int { return cmp.Or(places[a].Offset-places[b].Offset, strings.Compare(a, b)) }
 	slices.SortFunc(settings, func(a, b setting) int { return inFile(a.key, b.key) })
 	slices.SortFunc(errs, func(a, b error) int { return inFile(keyOf(a), keyOf(b)) })
 	return settings, errors.Join(errs...)
@@ -83,7 +91,8 @@ func sections() []string {
 }
 
 // positions finds where each key of a document, and each table on the way to it,
-// is first written. The document is known to be good TOML.
+// is first written; the second table of an array a has its keys below a[2]. The
+// document is known to be good TOML.
 func positions(data []byte) (map[string]unstable.Position, error) {
 	found := map[string]unstable.Position{}
 	var p unstable.Parser
@@ -112,11 +121,18 @@ func positions(data []byte) (map[string]unstable.Position, error) {
 		}
 	}
 
-	table := ""
+	table, arrays := "", map[string]int{}
 	for p.NextExpression() {
 		switch node := p.Expression(); node.Kind {
-		case unstable.Table, unstable.ArrayTable:
+		case unstable.Table:
 			table = note("", node)
+		case unstable.ArrayTable:
+			name := note("", node)
+			arrays[name]++
+			table = fmt.Sprintf("%s[%d]", name, arrays[name])
+			if it := node.Key(); it.Next() {
+				found[table] = p.Shape(it.Node().Raw).Start
+			}
 		case unstable.KeyValue:
 			keyValue(table, node)
 		}

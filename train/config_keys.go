@@ -6,22 +6,28 @@ import (
 )
 
 // Keys lists every key of the configuration, "train.batch" say, in the order of
-// [Config].
+// [Config]. Those of stages are not among them: there are as many as a file has.
 func Keys() []string {
 	var keys []string
 	eachKey(&Config{}, func(key string, _ reflect.Value) { keys = append(keys, key) })
 	return keys
 }
 
-// eachKey visits every key of c in order; value can be set.
+// eachKey visits every key of c in order, those of its stages last; value can be set.
 func eachKey(c *Config, visit func(key string, value reflect.Value)) {
 	sections := reflect.ValueOf(c).Elem()
 	for i := range sections.NumField() {
 		section := sections.Field(i)
+		if section.Kind() != reflect.Struct {
+			continue
+		}
 		name := sections.Type().Field(i).Tag.Get("toml")
 		for j := range section.NumField() {
 			visit(name+"."+section.Type().Field(j).Tag.Get("toml"), section.Field(j))
 		}
+	}
+	for i := range c.Stage {
+		eachStageKey(&c.Stage[i], func(name string, value reflect.Value) { visit(stageKey(i, name), value) })
 	}
 }
 

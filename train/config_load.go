@@ -32,6 +32,9 @@ func Load(s Sources) (Config, Origins, error) {
 	environment, environmentErr := environmentSettings(s.Environ, s.NotKeys)
 	sets, setsErr := setSettings(s.Sets)
 	errs := []error{fileErr, environmentErr, setsErr}
+	if n := stagesIn(file); n > 0 {
+		config.Stage = make([]StageConfig, n)
+	}
 	for _, layer := range [][]setting{file, environment, sets} {
 		errs = append(errs, apply(&config, origins, layer))
 	}
@@ -142,6 +145,9 @@ func setSettings(sets []string) ([]setting, error) {
 		switch {
 		case !ok:
 			errs = append(errs, &KeyError{key, setOrigin, errors.New("no value; write --set key=value")})
+			continue
+		case IsStageKey(key):
+			errs = append(errs, &KeyError{key, setOrigin, errors.New("stages are given in the file of --config only")})
 			continue
 		case !known[key].IsValid() && !isEntry:
 			errs = append(errs, noSuchKey(key, setOrigin))

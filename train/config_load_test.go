@@ -1,8 +1,6 @@
 package train
 
 import (
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -247,22 +245,6 @@ func TestEveryKeyCanBeGiven(t *testing.T) {
 	require.Greater(t, len(names), 50)
 }
 
-// The recipes of the repository are read and make sense.
-func TestRecipes(t *testing.T) {
-	paths, err := filepath.Glob("../recipes/*.toml")
-	require.NoError(t, err)
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		require.NoError(t, err)
-		c, origins, err := Load(Sources{Path: filepath.Base(path), File: data})
-		require.NoError(t, err)
-		if c.Data.Spec == "" {
-			c.Data.Spec = "shapes" // some recipes leave it to --data
-		}
-		require.NoError(t, origins.Explain(c.Validate()))
-	}
-}
-
 func FuzzLoad(f *testing.F) {
 	whole, err := Default().TOML()
 	require.NoError(f, err)
@@ -270,6 +252,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("train = { lr = 1, x.y = [{}] }\n[[model]]\n"), "train.freeze=[\"a\"]", "FCNX_=")
 	f.Add([]byte("[train.rates]\n\"conv*\" = 2\n'' = nan\n"), "train.rates.a.b=1", "FCNX_TRAIN_RATES=a=1,b = 2")
 	f.Add([]byte("\"train\".'lr' = 1e400\n[run]\nname = \"\"\"\n\\u0000\"\"\"\n"), "run.name=\"\\u0000\"", "FCNX_RUN_SEED=-1")
+	f.Add([]byte("[[stage]]\narch = 'fcn32s'\nfreeze = []\n[[stage]]\nepochs = 1\n[stage.lr]\nx = 1\n"), "stage[1].lr=1", "FCNX_STAGE=1")
+	f.Add([]byte("stage = [{arch = 'fcn32s', steps = 2}, {arch = 'fcn16s', steps = 2}]\n"), "data.spec=shapes", "FCNX_RUN_SEED=1")
 	f.Fuzz(func(t *testing.T, data []byte, set, environment string) {
 		c, _, err := Load(Sources{Path: "a.toml", File: data, Environ: []string{environment}, Sets: []string{set}})
 		if err != nil {

@@ -16,6 +16,12 @@ import (
 func assign(field reflect.Value, value any) error {
 	wrong := fmt.Errorf("expected %s, found %s", expected(field.Type()), describe(value))
 	switch field.Kind() {
+	case reflect.Pointer: // of a stage: that it is there says that it was given
+		given := reflect.New(field.Type().Elem())
+		if err := assign(given.Elem(), value); err != nil {
+			return err
+		}
+		field.Set(given)
 	case reflect.Bool:
 		v, ok := value.(bool)
 		if !ok {

@@ -44,13 +44,20 @@ var harmless = []string{
 // that it was.
 func (c Change) Harmless() bool { return slices.Contains(harmless, c.Key) }
 
-// Diff lists the keys whose values differ, in the order of [Keys].
+// Diff lists the keys whose values differ, in the order of [Keys], those of stages
+// last. A key that only one of them has is nothing in the other.
 func Diff(old, new Config) []Change {
 	var changes []Change
-	news := new.values()
-	eachKey(&old, func(key string, value reflect.Value) {
-		if was, is := literal(value), literal(news[key]); was != is {
+	olds, news := old.values(), new.values()
+	compare := func(key string) {
+		if was, is := literal(olds[key]), literal(news[key]); was != is {
 			changes = append(changes, Change{key, was, is})
+		}
+	}
+	eachKey(&old, func(key string, _ reflect.Value) { compare(key) })
+	eachKey(&new, func(key string, _ reflect.Value) {
+		if !olds[key].IsValid() {
+			compare(key)
 		}
 	})
 	return changes
@@ -58,7 +65,10 @@ func Diff(old, new Config) []Change {
 
 // literal is a value as TOML writes it, on one line.
 func literal(value reflect.Value) string {
-	if value.Kind() == reflect.Map && value.Len() == 0 {
+	switch {
+	case !value.IsValid() || value.Kind() == reflect.Pointer && value.IsNil():
+		return "nothing"
+	case value.Kind() == reflect.Map && value.Len() == 0:
 		return "{}" // where there is none, too
 	}
 	var text bytes.Buffer

@@ -77,19 +77,29 @@ type EvalResult struct {
 	Masks []uint8
 }
 
-// NewEngine makes an engine on an open backend. Nothing is compiled yet.
-func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
+// Validate says what keeps an engine from being made, and takes no time: whoever
+// makes engines one after the other learns at the beginning that the last one cannot be.
+func (cfg EngineConfig) Validate() error {
 	if cfg.Now == nil {
-		return nil, errors.New("an engine needs a clock: EngineConfig.Now")
+		return errors.New("an engine needs a clock: EngineConfig.Now")
 	}
 	if err := cfg.Net.Validate(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := cfg.Train.checkGroups(cfg.Net.Variables()); err != nil {
-		return nil, err
+		return err
 	}
 	if n := len(cfg.Train.ClassWeights); n > 0 && n != cfg.Net.Classes {
-		return nil, fmt.Errorf("train.class_weights has %d numbers for %d classes", n, cfg.Net.Classes)
+		return fmt.Errorf("train.class_weights has %d numbers for %d classes", n, cfg.Net.Classes)
+	}
+	return nil
+}
+
+// NewEngine makes an engine on an open backend. Nothing is compiled yet, and nothing
+// is on the device.
+func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
 	e := &Engine{
 		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,

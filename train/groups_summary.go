@@ -21,22 +21,18 @@ func (t TrainConfig) GroupSummary(vars []models.Variable) string {
 	still, parameters := 0, 0
 	byRate := map[float64][]string{}
 	for _, layer := range all {
-		rate, size := -1.0, 0 // the rate of the biases where nothing else learns
+		rate, size := 0.0, 0
 		for _, v := range vars {
 			if v.Layer != layer || !v.Learns() {
 				continue
 			}
 			size += v.Size()
-			switch g := t.groupOf(v); {
-			case g.frozen:
-			case v.Role == models.Bias:
-				rate = max(rate, g.rate/t.BiasLR)
-			default:
+			if g := t.groupOf(v); !g.frozen && v.Role != models.Bias {
 				rate = g.rate
 			}
 		}
 		parameters += size
-		if rate < 0 {
+		if rate == 0 {
 			frozen = append(frozen, layer)
 			still += size
 		} else {

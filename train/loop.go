@@ -61,7 +61,7 @@ type Previewer interface {
 	Preview(step int64) (record event.Preview, told bool)
 }
 
-// Loop is a run from the first step to the last: pure control flow, in which
+// Loop is a run, or one stage of it, from the first step to the last: pure control flow, in which
 // everything that takes time or touches the world is handed in.
 type Loop struct {
 	Stepper  Stepper
@@ -78,8 +78,12 @@ type Loop struct {
 	// was asked too late.
 	Asked func() (r Request, ok bool)
 
-	Classes         []string
-	Steps           int64 // updates in the whole run
+	Classes []string
+	// From is the step after which the Stepper's weights began to learn: 0, or in a run
+	// of several stages the last step of the stage before. What is saved there is that
+	// stage's, and stays so.
+	From            int64
+	Steps           int64 // updates in the run until this stage ends, and with the last one the run
 	SamplesPerEpoch int
 	EvalEvery       float64       // steps between evaluations; 0: only at the end
 	SaveEvery       int64         // steps between checkpoints, besides those of evaluations; 0: none

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/fcnx/fcnx/models"
 )
@@ -60,14 +61,22 @@ func (r Rate) Decay(decay float64, loss string) float64 {
 func (r Rate) String() string {
 	text := "lr " + figure(r.LR)
 	if r.Loss == "sum" {
-		text += fmt.Sprintf(" on the sum over about %s labelled pixels a step is %s on their mean", figure(r.Pixels), figure(r.mean()))
+		text += fmt.Sprintf(" on the sum over about %s labelled pixels a step is %s on their mean", figure(r.Pixels), roughly(r.mean()))
 	} else {
 		text += " on the mean"
 	}
 	if r.Momentum > 0 {
-		text += fmt.Sprintf(", %s with momentum %s", figure(r.Effective()), figure(r.Momentum))
+		text += fmt.Sprintf(", %s with momentum %s", roughly(r.Effective()), figure(r.Momentum))
 	}
 	return text
+}
+
+// roughly writes a rate with the two digits that a rate is chosen by.
+func roughly(x float64) string {
+	if x >= 100 && x < 1e7 {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 2, 64)
 }
 
 // The effective rates between which a run makes sense. At 100 tiny nets of both kinds,
@@ -109,23 +118,15 @@ func (t TrainConfig) Judge(vars []models.Variable, pixels float64, fresh bool) (
 }
 
 // fastest is the rate of the fastest weights that learn, of those that are among the
-// chosen: biases only where no others do.
+// chosen; 0 where none does. Biases are where their weights are.
 func (t TrainConfig) fastest(vars []models.Variable, pixels float64, among func(models.Variable) bool) Rate {
-	var weights, biases float64
+	multiple := 0.0
 	for _, v := range vars {
-		g := t.groupOf(v)
-		switch {
-		case g.frozen || !among(v):
-		case v.Role == models.Bias:
-			biases = max(biases, g.rate)
-		default:
-			weights = max(weights, g.rate)
+		if g := t.groupOf(v); !g.frozen && v.Role != models.Bias && among(v) {
+			multiple = max(multiple, g.rate)
 		}
 	}
 	r := t.Rate(pixels)
-	if weights == 0 {
-		weights = biases
-	}
-	r.LR *= weights
+	r.LR *= multiple
 	return r
 }

@@ -53,9 +53,16 @@ func states(t *testing.T) map[string]*recording {
 		Error: "the loss is NaN at step 1201; the last good checkpoint is of step 1196"})
 	lost := camvid(t, atStep(1000))
 	lost.life = Gone
+	staged := camvid(t, atStep(912))
+	for i, r := range staged.records {
+		if s, ok := r.(event.Started); ok {
+			s.Model, s.Stage, s.Stages, s.StageName, s.StageTo = "fcn16s", 2, 3, "fcn16s", 1200
+			staged.records[i] = s
+		}
+	}
 	return map[string]*recording{
 		"waiting": waiting, "compiling": compiling, "training": camvid(t, atStep(912)), "evaluating": evaluating,
-		"finished": camvid(t, never), "diverged": diverged, "lost": lost,
+		"finished": camvid(t, never), "diverged": diverged, "lost": lost, "staged": staged,
 	}
 }
 

@@ -75,10 +75,18 @@ func (m *Model) description(w *watched) []string {
 	} else if sys, ok := w.history.System(); ok && sys.Cores > 0 {
 		backend += ", " + plural(int64(sys.Cores), "core")
 	}
-	return []string{
-		wording.Printable(s.Model + " " + s.Encoder), wording.Millions(s.Params) + " weights", dataName(s.Data),
-		fmt.Sprintf("%d classes", len(s.Classes)), backend, fmt.Sprintf("batch %d", s.Batch),
+	var parts []string
+	network := s.Model + " " + s.Encoder
+	if stage := wording.Stage(s); stage != "" {
+		parts = append(parts, stage)
+		if s.StageName == s.Model { // as it is called where nobody calls it otherwise
+			network = s.Encoder
+		}
 	}
+	return append(parts,
+		wording.Printable(network), wording.Millions(s.Params)+" weights", dataName(s.Data),
+		fmt.Sprintf("%d classes", len(s.Classes)), backend, fmt.Sprintf("batch %d", s.Batch),
+	)
 }
 
 // dataName is a SPEC without the directories that lead to the data.

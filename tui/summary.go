@@ -9,14 +9,18 @@ import (
 // Summary is a run in numbers, for scripts: `fcnx status --json`. Fields that are not
 // known yet are null.
 type Summary struct {
-	Run     string  `json:"run"`
-	Dir     string  `json:"dir"`
-	State   string  `json:"state"`
-	Step    int64   `json:"step"`
-	Steps   int64   `json:"steps"`
-	Epoch   float64 `json:"epoch"`
-	Epochs  float64 `json:"epochs"`
-	Elapsed float64 `json:"elapsed_seconds"`
+	Run   string `json:"run"`
+	Dir   string `json:"dir"`
+	State string `json:"state"`
+	Step  int64  `json:"step"`
+	Steps int64  `json:"steps"`
+	// Where in a run of several stages it is; absent in a run of one.
+	Stage     int     `json:"stage,omitempty"`
+	Stages    int     `json:"stages,omitempty"`
+	StageName string  `json:"stage_name,omitempty"`
+	Epoch     float64 `json:"epoch"`
+	Epochs    float64 `json:"epochs"`
+	Elapsed   float64 `json:"elapsed_seconds"`
 	// Left is the shortest and the longest guess in seconds.
 	Left            []float64           `json:"left_seconds"`
 	Loss            *float64            `json:"loss"`
@@ -43,6 +47,7 @@ func (m *Model) Summarize() Summary {
 	last, split := h.Last(), h.Split()
 	s := Summary{
 		Run: w.source.Name(), Dir: w.source.Dir(), State: string(h.State()),
+		Stage: started.Stage, Stages: started.Stages, StageName: started.StageName,
 		Step: last.Step, Steps: started.Steps, Epoch: last.Epoch, Epochs: started.Epochs,
 		Elapsed: h.Elapsed(w.now).Seconds(), StepMS: split.Total - split.Data, DataMS: split.Data, ImagesPerSecond: split.ImagesPerSecond,
 		ClassIoU: map[string]*float64{}, Classes: started.Classes,

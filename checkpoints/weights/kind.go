@@ -204,16 +204,31 @@ func (s *Source) assume() {
 		name = "caffe"
 	}
 	if p, err := NamedPreprocess(name); err == nil {
-		s.pixels = Pixels{p, name, "assumed: " + s.family.name + "'s names, which do not tell"}
+		s.pixels = Pixels{p, name, "assumed: " + s.family.name + "'s names do not tell"}
 	}
-	if m, ok := s.tensors.(meanValued); ok && s.pixels.Why != "" {
-		if mean, said := m.Mean(); said {
-			s.pixels.Mean, s.pixels.Name, s.pixels.Why = mean, "", "its mean is the file's own, the rest assumed: Caffe's"
+	m, ok := s.tensors.(meanValued)
+	if !ok || s.pixels.Why == "" {
+		return
+	}
+	// Caffe's transformer subtracts first, and then multiplies.
+	if mean, scale, said := m.Mean(); said {
+		p := &s.pixels.Preprocess
+		if scale != 0 {
+			p.Scale = scale
 		}
+		for i := range p.Mean {
+			if len(mean) > 0 {
+				p.Mean[i] = mean[min(i, len(mean)-1)]
+			}
+			p.Mean[i] *= p.Scale
+		}
+		s.pixels.Name, s.pixels.Why = "", "its mean and scale are the file's own, the rest assumed: Caffe's"
 	}
 }
 
-// meanValued is a file that says what was subtracted from each channel.
+// meanValued is a file that says what was subtracted from each channel of an image in
+// bytes (one value for each, or one for all, or none: only the scale is said) and by
+// what the difference was multiplied.
 type meanValued interface {
-	Mean() (mean [3]float64, ok bool)
+	Mean() (mean []float64, scale float64, ok bool)
 }

@@ -140,14 +140,16 @@ func recogniseStart(start []byte) (_ format, what string) {
 	if len(start) == 0 {
 		return 0, "it is empty"
 	}
+	// The length of its header comes first, and may begin like anything else.
+	if isSafetensors(start) {
+		return formatSafetensors, ""
+	}
 	if what := stranger(start); what != "" {
 		return 0, what
 	}
 	switch {
 	case len(start) > 2 && start[0] == 0x80 && start[1] >= 2 && start[1] <= 5:
 		return formatPTH, "" // a pickle, whose protocol is the second byte
-	case isSafetensors(start):
-		return formatSafetensors, ""
 	case isCaffe(start):
 		return formatCaffe, ""
 	}
@@ -228,7 +230,13 @@ func protobuf(start []byte) string {
 		_, k := binary.Uvarint(start[at+1:])
 		return start[at+1+max(k, 0):], k > 0
 	}
-	if rest, ok := field(0, 0x08); ok { // ir_version of ONNX, saved_model_schema_version of TensorFlow
+	if rest, ok := field(0, 0x08); ok && len(rest) > 0 { // ir_version of ONNX, saved_model_schema_version of TensorFlow
+		if rest[0] == 0x10 { // a BlobProto
+			return "it is a mean image of Caffe (.binaryproto); its values go into [preprocess] mean"
+		}
+		if !strings.ContainsRune("\x12\x1a\x22\x28\x32\x3a\x42\x72", rune(rest[0])) {
+			return ""
+		}
 		if meta, ok := field(len(start)-len(rest), 0x12); ok && !isText(meta[:min(len(meta), 4)]) {
 			return "it is a model of TensorFlow, which is not read"
 		}

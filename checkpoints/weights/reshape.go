@@ -43,7 +43,7 @@ func asPyTorch(layer, param string, s []int, lastConv func() int) (shape []int, 
 		return []int{flat[0], channels, k, k}, "reshaped, in C,H,W order", nil
 	}
 	if len(flat) == 2 && k == 1 {
-		return []int{flat[0], flat[1], 1, 1}, "reshaped", nil
+		return []int{flat[0], flat[1], 1, 1}, "reshaped, as a 1x1 convolution", nil
 	}
 	if len(s) != 4 || s[2] != k || s[3] != k {
 		return nil, "", fmt.Errorf("%s has kernels of %dx%d in fcnx", layer, k, k)

@@ -170,7 +170,7 @@ func (s *Source) withoutNaN() error {
 			return head
 		})
 		p, err := NamedPreprocess("features")
-		s.pixels = Pixels{p, "features", "known of its kind: a file of torchvision's names whose classifier is NaN"}
+		s.pixels = Pixels{p, "features", "told by its classifier, which is NaN"}
 		return err
 	}
 	return nil

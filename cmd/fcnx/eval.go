@@ -60,14 +60,7 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	if err != nil {
 		return err
 	}
-	path, note, err := fetched(ctx, arg, warn)
-	if err != nil {
-		return interrupted(ctx, err, "nothing was done")
-	}
-	if note != "" {
-		fmt.Fprintln(stderr, note)
-	}
-	network, err := openNetwork(path, options.network, warn)
+	network, err := openArgument(ctx, arg, options.network, stderr, warn)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
 	"github.com/fcnx/fcnx/checkpoints/weights"
 	"github.com/fcnx/fcnx/checkpoints/weights/hub"
-	"github.com/fcnx/fcnx/checkpoints/weights/pth"
 )
 
 // fetched is the path of what arg names: arg itself, or where a file of a hub lies once
@@ -41,14 +41,21 @@ func fetched(ctx context.Context, arg string, tell func(string)) (path, note str
 	return file.Path, fmt.Sprintf("%s is %s", arg, file.Name), nil
 }
 
-// indexPTH reads the index of a file of torch.save.
-func indexPTH(f *os.File) (pth.Index, error) {
-	info, err := f.Stat()
+// openArgument opens the network that arg names, from a hub where it lies there. stderr
+// hears which commit that is.
+func openArgument(ctx context.Context, arg string, flags networkFlags, stderr io.Writer, warn func(string)) (*network, error) {
+	path, note, err := fetched(ctx, arg, warn)
 	if err != nil {
-		return pth.Index{}, err
+		return nil, interrupted(ctx, err, "nothing was done")
 	}
-	return pth.ReadIndex(f, info.Size())
+	if note != "" {
+		fmt.Fprintln(stderr, note)
+	}
+	return openNetwork(ctx, path, flags, warn)
 }
 
-// openTensors opens a file of weights of any format.
-func openTensors(path string) (weights.Tensors, error) { return weights.OpenTensors(path, indexPTH) }
+// openTensors opens a file of weights of any format. What could execute is read by a
+// process of its own.
+func openTensors(ctx context.Context, path string) (weights.Tensors, error) {
+	return weights.OpenTensors(path, indexInChild(ctx))
+}

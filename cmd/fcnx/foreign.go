@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,8 +13,8 @@ import (
 
 // openForeign opens a file that says nothing of itself. preprocess names what the
 // weights were trained with, order what conv1_1 is to see; both may be empty.
-func openForeign(path, preprocess, order string) (*weights.Source, error) {
-	tensors, err := openTensors(path)
+func openForeign(ctx context.Context, path, preprocess, order string) (*weights.Source, error) {
+	tensors, err := openTensors(ctx, path)
 	if err != nil {
 		return nil, err
 	}

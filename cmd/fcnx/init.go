@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -38,12 +39,12 @@ func openInit(ctx context.Context, target train.Config, warn func(string)) (*ini
 		return nil, fmt.Errorf("%s: no run or file of weights is there", path)
 	}
 	if !info.IsDir() {
-		meta, err := weightsMetadata(path)
+		meta, err := weightsMetadata(ctx, path)
 		if err != nil {
 			return nil, err
 		}
 		if meta[metaConfig] == "" {
-			if err := i.openForeign(path, target, warn); err != nil {
+			if err := i.openForeign(ctx, path, target, warn); err != nil {
 				return nil, err
 			}
 			return i, nil
@@ -53,9 +54,9 @@ func openInit(ctx context.Context, target train.Config, warn func(string)) (*ini
 		return nil, usageError(fmt.Errorf("%s says itself what it was trained with; leave model.init_preprocess out", path))
 	}
 	if info.IsDir() {
-		i.network, err = openNetwork(path, networkFlags{step: -1}, warn)
+		i.network, err = openNetwork(ctx, path, networkFlags{step: -1}, warn)
 	} else {
-		i.network, err = openOwnFile(path)
+		i.network, err = openOwnFile(ctx, path)
 	}
 	if err != nil {
 		return nil, err
@@ -69,9 +70,9 @@ func openInit(ctx context.Context, target train.Config, warn func(string)) (*ini
 }
 
 // openForeign opens a file of another program.
-func (i *initial) openForeign(path string, target train.Config, warn func(string)) (err error) {
+func (i *initial) openForeign(ctx context.Context, path string, target train.Config, warn func(string)) (err error) {
 	m := target.Model
-	if i.foreign, err = openForeign(path, m.InitPreprocess, m.InitOrder); err != nil {
+	if i.foreign, err = openForeign(ctx, path, m.InitPreprocess, m.InitOrder); err != nil {
 		return err
 	}
 	i.network = &network{
@@ -101,10 +102,10 @@ func orNumbers(name string) string {
 // the run takes that of the weights.
 func (i *initial) settlePixels(target *train.Config, free bool) error {
 	theirs := i.config.Preprocess
-	changes := slices.DeleteFunc(train.Diff(i.config, *target), func(c train.Change) bool { return !strings.HasPrefix(c.Key, "preprocess.") })
-	if len(changes) == 0 {
+	if samePixels(theirs, target.Preprocess) {
 		return nil
 	}
+	changes := slices.DeleteFunc(train.Diff(i.config, *target), func(c train.Change) bool { return !strings.HasPrefix(c.Key, "preprocess.") })
 	if free {
 		target.Preprocess = theirs
 		i.notes = append(i.notes, "[preprocess] is that of the weights: "+strings.Join(strings.Fields(strings.ReplaceAll(pixelLines(theirs), "\n", "; ")), " "))
@@ -115,6 +116,17 @@ func (i *initial) settlePixels(target *train.Config, free bool) error {
 		text += fmt.Sprintf("\n  %s: %s in the source, %s here", c.Key, c.Old, c.New)
 	}
 	return errors.New(text + "\nset these keys as the source has them, or leave them out: " + pixelFlags(theirs))
+}
+
+// samePixels compares as closely as people write numbers down: the authors' own files
+// say 104.00699 and 104.00698793.
+func samePixels(a, b train.PreprocessConfig) bool {
+	near := func(x, y float64) bool { return math.Abs(x-y) <= 1e-6*max(math.Abs(x), math.Abs(y)) }
+	same := a.Order == b.Order && near(a.Scale, b.Scale)
+	for c := range a.Mean {
+		same = same && near(a.Mean[c], b.Mean[c]) && near(a.Std[c], b.Std[c])
+	}
+	return same
 }
 
 // takeOver splits the variables of the new network in those that come from the source

@@ -67,7 +67,7 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 		return err
 	}
 	warn := warnTo(cmd.ErrOrStderr())
-	network, err := options.open(args, warn)
+	network, err := options.open(cmd, args, warn)
 	if err != nil {
 		return err
 	}
@@ -101,9 +101,9 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 }
 
 // open opens the argument, or without one makes up the network of the flags.
-func (o inspectOptions) open(args []string, warn func(string)) (*network, error) {
+func (o inspectOptions) open(cmd *cobra.Command, args []string, warn func(string)) (*network, error) {
 	if len(args) == 1 {
-		return openNetwork(args[0], o.network, warn)
+		return openArgument(cmd.Context(), args[0], o.network, cmd.ErrOrStderr(), warn)
 	}
 	if o.network.which != "" || o.network.step >= 0 {
 		return nil, usageError(errors.New("--which and --step choose between the checkpoints of a run; say which RUN"))

@@ -24,6 +24,9 @@ func main() {
 
 // run is the whole program but for the process: what it returns is the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if isIndexReader() {
+		return readIndex(stdout)
+	}
 	// A full quota is an error of a write, not a reason to die in the middle of it.
 	signal.Ignore(syscall.SIGXFSZ)
 	root := newRootCommand()
@@ -70,6 +73,7 @@ func newRootCommand() *cobra.Command {
 		newWeightsCommand(),
 		newBenchCommand(),
 		newDataCommand(),
+		newLRCommand(),
 		newPluginsCommand(),
 		newDoctorCommand(),
 		newVersionCommand(),

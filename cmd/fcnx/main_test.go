@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -22,10 +23,12 @@ func TestMain(m *testing.M) {
 		},
 		"mkimages":  makeImages,
 		"mknan":     makeNaN,
+		"mkforeign": makeForeign,
 		"mkrun":     makeRun,
 		"mkweights": makeWeights,
 		"damage":    damage,
 		"waits":     waits,
+		"limited":   limited,
 	})
 }
 
@@ -40,12 +43,17 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("PLUGINS", store.Dir)
+			recipes, err := filepath.Abs("../../recipes")
+			if err != nil {
+				return err
+			}
+			env.Setenv("RECIPES", recipes)
 			env.Values[started{}] = new(started)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"listens": listens, "scrapes": scrapes, "frame": isFrame, "json": isJSON, "svg": isSVG,
-			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep, "pngsize": pngSize,
+			"exits": exits, "starts": starts, "stops": stops, "laststep": laststep, "cpat": copyAt, "pngsize": pngSize,
 		},
 	})
 }

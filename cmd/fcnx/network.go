@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -84,7 +85,7 @@ func (f *networkFlags) said() []string {
 
 // openNetwork opens what arg names. warn is told of a damaged checkpoint that was
 // passed over for an older one.
-func openNetwork(arg string, flags networkFlags, warn func(string)) (*network, error) {
+func openNetwork(ctx context.Context, arg string, flags networkFlags, warn func(string)) (*network, error) {
 	if flags.which != "" && flags.which != "best" && flags.which != "last" {
 		return nil, usageError(fmt.Errorf("--which %q: best or last", flags.which))
 	}
@@ -105,7 +106,7 @@ func openNetwork(arg string, flags networkFlags, warn func(string)) (*network, e
 	if flags.which != "" || flags.step >= 0 {
 		return nil, usageError(fmt.Errorf("%s is a file of weights, and --which and --step choose between the checkpoints of a run", arg))
 	}
-	n, err := openFileNetwork(arg, flags, warn)
+	n, err := openFileNetwork(ctx, arg, flags, warn)
 	return n, dataError(err)
 }
 
@@ -133,6 +134,9 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 	checkpoint, which, err := openCheckpoint(run, flags, warn)
 	if err != nil {
 		return nil, err
+	}
+	if n.config, err = atStage(n.config, checkpoint.Meta); err != nil {
+		return nil, errors.Join(err, checkpoint.Close())
 	}
 	vars := n.config.Network().Variables()
 	if err := fitsCheckpoint(checkpoint.Variables, vars); err != nil {
@@ -207,18 +211,18 @@ func missingFrom(values train.Values, path string, vars []models.Variable) error
 }
 
 // openFileNetwork opens a file of the weights of a whole network.
-func openFileNetwork(path string, flags networkFlags, warn func(string)) (*network, error) {
-	meta, err := weightsMetadata(path)
+func openFileNetwork(ctx context.Context, path string, flags networkFlags, warn func(string)) (*network, error) {
+	meta, err := weightsMetadata(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	if meta[metaConfig] == "" {
-		return openForeignNetwork(path, flags, warn)
+		return openForeignNetwork(ctx, path, flags, warn)
 	}
 	if said := flags.said(); len(said) > 0 {
 		return nil, usageError(fmt.Errorf("%s says itself what it is; leave %s out", path, strings.Join(said, ", ")))
 	}
-	n, err := openOwnFile(path)
+	n, err := openOwnFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -234,8 +238,8 @@ func noWholeNetwork(path string, parts []string) error {
 }
 
 // openOwnFile opens a file that says itself what it is, be it a whole network or not.
-func openOwnFile(path string) (*network, error) {
-	meta, err := weightsMetadata(path)
+func openOwnFile(ctx context.Context, path string) (*network, error) {
+	meta, err := weightsMetadata(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +283,7 @@ func (n *network) readMetadata(path string, meta map[string]string) (err error) 
 
 // openForeignNetwork opens a file of another program: what its names and shapes do not
 // tell, and what they tell wrongly, the flags say.
-func openForeignNetwork(path string, flags networkFlags, warn func(string)) (*network, error) {
+func openForeignNetwork(ctx context.Context, path string, flags networkFlags, warn func(string)) (*network, error) {
 	for _, set := range flags.sets {
 		key, _, _ := strings.Cut(set, "=")
 		if !strings.HasPrefix(key, "model.") && !strings.HasPrefix(key, "preprocess.") && key != "augment.resize" {
@@ -293,7 +297,7 @@ func openForeignNetwork(path string, flags networkFlags, warn func(string)) (*ne
 	if err != nil {
 		return nil, usageError(err)
 	}
-	source, err := openForeign(path, asked.Model.InitPreprocess, asked.Model.InitOrder)
+	source, err := openForeign(ctx, path, asked.Model.InitPreprocess, asked.Model.InitOrder)
 	if err != nil {
 		return nil, err
 	}
@@ -396,7 +400,12 @@ func loadNetworkConfig(sources train.Sources) (train.Config, error) {
 	if err != nil {
 		return config, err
 	}
-	return config, config.Network().Validate()
+	for _, stage := range config.Stages() {
+		if err := stage.Network().Validate(); err != nil {
+			return config, err
+		}
+	}
+	return config, nil
 }
 
 // loadModelConfig is the same for a part of a network, which may lack classes.

@@ -85,14 +85,7 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 	if err != nil {
 		return dataError(err)
 	}
-	path, note, err := fetched(ctx, arg, warn)
-	if err != nil {
-		return interrupted(ctx, err, "nothing was done")
-	}
-	if note != "" {
-		fmt.Fprintln(stderr, note)
-	}
-	network, err := openNetwork(path, options.network, warn)
+	network, err := openArgument(ctx, arg, options.network, stderr, warn)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func runReproduceVOC(cmd *cobra.Command, arg string, options reproduceOptions) e
 	}
 
 	// The network, and what was published of its like.
-	network, err := openNetwork(arg, options.network, warn)
+	network, err := openArgument(ctx, arg, options.network, stderr, warn)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -252,4 +254,38 @@ func laststep(ts *testscript.TestScript, negated bool, args []string) {
 	ts.Setenv("STEP", fmt.Sprint(step))
 	ts.Setenv("END", fmt.Sprint(step+3))
 	ts.Setenv("ENDING", fmt.Sprintf("step-%012d", step+3))
+}
+
+// copyAt is the command of the scripts that makes the directory of a run as it was when
+// the checkpoint of a step had just been saved, and the process was killed:
+//
+//	cpat STEP RUN COPY
+func copyAt(ts *testscript.TestScript, negated bool, args []string) {
+	if negated || len(args) != 3 {
+		ts.Fatalf("usage: cpat STEP RUN COPY")
+	}
+	step, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	from, to := ts.MkAbs(args[1]), ts.MkAbs(args[2])
+	ts.Check(os.CopyFS(to, os.DirFS(from)))
+	run, err := checkpoints.OpenRun(to)
+	ts.Check(err)
+	steps, err := run.Steps()
+	ts.Check(err)
+	if !slices.Contains(steps, step) {
+		ts.Fatalf("%s has no checkpoint of step %d, it has %v", from, step, steps)
+	}
+	for _, later := range steps {
+		if later > step {
+			ts.Check(os.RemoveAll(filepath.Join(to, fmt.Sprintf("step-%012d", later))))
+		}
+	}
+	// Its records end where that was told.
+	events, err := os.ReadFile(run.EventsPath())
+	ts.Check(err)
+	told := regexp.MustCompile(fmt.Sprintf(`(?m)^\{"kind":"saved",.*"step":%d,.*\n`, step)).FindIndex(events)
+	if told == nil {
+		ts.Fatalf("%s does not tell of the checkpoint of step %d", from, step)
+	}
+	ts.Check(os.WriteFile(run.EventsPath(), events[:told[1]], 0o666))
 }

@@ -94,9 +94,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return interrupted(ctx, specError(err), "nothing was trained yet")
 	}
 
-	// How it learns.
+	// What is trained, and how: one network, or several one after the other.
 	fresh := plan.resumed == nil && plan.config.Model.Init == ""
-	learning, err := describeLearning(plan.config, data.train.PixelsPerBatch(), fresh, warn)
+	stages, err := stagesOf(plan.config, data, fresh, plan.onceSaid(warn))
 	if err != nil {
 		return usageError(err)
 	}
@@ -109,31 +109,14 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	defer backend.Close()
 
 	// What starts: the weights of a checkpoint, of another network, or fresh ones.
-	start, err := plan.start(ctx, data, backend, warn)
+	start, err := plan.start(ctx, data, stages, backend, warn)
 	if err != nil {
 		return interrupted(ctx, err, "nothing was trained yet")
 	}
-	defer start.close()
-	engine, err := train.NewEngine(backend.Compute, train.EngineConfig{
-		Net:        plan.config.Network(),
-		Preprocess: plan.config.Preprocess.Models(),
-		Train:      data.weighed(plan.config.Train),
-		Seed:       plan.config.Run.Seed,
-		Now:        time.Now,
-		Values:     start.values,
-		Resized:    plan.config.Augment.Resize != "",
-	})
-	if err != nil {
-		return usageError(err)
-	}
-	defer engine.Close()
-	schedule, err := train.NewSchedule(plan.config.Train, int(data.steps))
-	if err != nil {
-		return usageError(err)
-	}
+	defer func() { start.close() }() // that of the stage at hand
 
 	// Where it is kept, and who hears of it.
-	run, err := plan.openRun(data, backend, warn)
+	run, err := plan.openRun(data, stages, backend, warn)
 	if err != nil {
 		return err
 	}
@@ -146,11 +129,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return err
 	}
 	defer sinks.close() // where the run ends early; its end closes them below
-	sinks.emit(start.record(run, begin, time.Now()))
-	for _, note := range append(learning, start.notes...) {
-		sinks.note(start.progress.Step, event.LevelInfo, note)
-	}
-	fmt.Fprint(sinks.log, start.table)
+	start.tell(run, sinks, begin)
 	if served.url != "" {
 		sinks.note(start.progress.Step, event.LevelInfo, "metrics are at "+served.url)
 	}
@@ -161,37 +140,43 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	// Who may interrupt it, besides signals.
 	ctx, asked := hearRequests(ctx, run.listener, sinks, said)
 
-	// The run.
+	// The run, stage by stage; most have one.
+	var progress train.Progress
 	var last *train.Result
+	var overlays []string
 	loop := train.Loop{
-		Stepper:         engine,
 		Train:           data.train.Batches,
 		Val:             data.val.Pass,
-		Saver:           &saver{run: run, engine: engine},
-		Schedule:        schedule,
 		Emit:            sinks.emit,
 		Scored:          func(r train.Result) { last = &r },
 		Previews:        openPreviews(run, plan.config.Eval.Previews, warn),
 		Now:             time.Now,
 		Asked:           asked.next,
 		Classes:         classNames(data.classes),
-		Steps:           data.steps,
 		SamplesPerEpoch: data.train.SamplesPerEpoch(),
 		EvalEvery:       data.evalEvery(plan.config.Eval),
 		SaveEvery:       int64(plan.config.Checkpoint.EverySteps),
 		SaveInterval:    time.Duration(plan.config.Checkpoint.EveryMinutes * float64(time.Minute)),
 	}
-	progress, err := loop.Run(ctx, start.progress)
+	for more := true; more && err == nil; {
+		stage := start.stage
+		var engine *train.Engine
+		if engine, err = train.NewEngine(backend.Compute, stage.engine(data, start.values)); err != nil {
+			break
+		}
+		loop.Stepper, loop.Saver = engine, &saver{run: run, stage: stage, engine: engine}
+		loop.Schedule, loop.From, loop.Steps = stage.rate, stage.from, stage.to
+		progress, err = loop.Run(ctx, start.progress)
+		if more = !stage.last(); err == nil && !more {
+			overlays, err = drawOverlays(ctx, engine, run, warn)
+		}
+		engine.Close() // before there is another: the device may not hold two
+		if err == nil && more {
+			start, err = run.nextStage(start, progress.Step, sinks)
+		}
+	}
 
 	// What came of it.
-	var overlays []string
-	if err == nil {
-		if overlays, err = writeOverlays(ctx, engine, run); err != nil && ctx.Err() == nil {
-			warn(fmt.Sprintf("the run is complete, but its overlays are not: %v", err))
-			err = nil
-		}
-		err = interrupted(ctx, err, "the run is complete and saved, only its overlays are not")
-	}
 	err = trainExit(err)
 	asked.close()
 	watch.stop() // nothing is said after the last record

@@ -20,7 +20,6 @@ type trainData struct {
 	val      *datasets.Evaluation
 	samples  datasets.Source // of the validation set
 	trainLen int
-	steps    int64
 	weights  []float64 // of the classes; nil: none
 }
 
@@ -71,11 +70,6 @@ func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*
 	if waste := d.train.PaddingWaste(); waste > 0.1 {
 		warn(fmt.Sprintf("%.0f%% of the training pixels are padding (shapes of batch: %d); augment.crop, augment.resize or more data.buckets would save it",
 			100*waste, len(d.train.Shapes())))
-	}
-	perEpoch := d.train.BatchesPerEpoch()
-	d.steps = int64(cfg.Train.Steps)
-	if d.steps == 0 {
-		d.steps = max(1, int64(math.Ceil(cfg.Train.Epochs*float64(perEpoch)-1e-9))) // 0.07*100 is a little more than 7
 	}
 	return d, nil
 }

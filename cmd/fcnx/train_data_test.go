@@ -75,7 +75,7 @@ func TestRunLength(t *testing.T) {
 	} {
 		config := dataConfig(t, test.sets...)
 		d := openData(t, test.sets...)
-		require.Equal(t, test.steps, d.steps, test.sets)
+		require.Equal(t, test.steps, d.stepsOf(config.Train), test.sets)
 		require.Equal(t, test.every, d.evalEvery(config.Eval), test.sets)
 	}
 }

@@ -44,6 +44,17 @@ func finished(p train.Progress, err error, took time.Duration) event.Finished {
 	return record
 }
 
+// drawOverlays shows on a few samples what the run, which is complete and saved, has
+// learned. Where they cannot be drawn that is a warning, unless it was ctx's end.
+func drawOverlays(ctx context.Context, engine *train.Engine, run *trainRun, warn func(string)) ([]string, error) {
+	paths, err := writeOverlays(ctx, engine, run)
+	if err != nil && ctx.Err() == nil {
+		warn(fmt.Sprintf("the run is complete, but its overlays are not: %v", err))
+		err = nil
+	}
+	return paths, interrupted(ctx, err, "the run is complete and saved, only its overlays are not")
+}
+
 // writeOverlays draws image, truth and prediction of the first validation samples
 // side by side, into overlays/ of the run directory.
 func writeOverlays(ctx context.Context, engine *train.Engine, run *trainRun) ([]string, error) {
@@ -102,7 +113,7 @@ func printEnd(w io.Writer, run *trainRun, p train.Progress, last *train.Result, 
 	} else {
 		fmt.Fprintf(w, "all %d steps were done before\n", p.Step)
 	}
-	fmt.Fprintf(w, "\nbest mean IoU %.3f at step %d\n", p.BestIoU, p.BestStep)
+	fmt.Fprintf(w, "\nbest mean IoU %.3f at step %d%s\n", p.BestIoU, p.BestStep, run.stages.at(p.BestStep))
 	fmt.Fprintf(w, "run         %s\n", run.Dir)
 	if len(overlays) > 0 {
 		fmt.Fprintf(w, "overlays    %s (image, truth, prediction)\n", filepath.Join(run.Dir, "overlays"))

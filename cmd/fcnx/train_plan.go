@@ -129,6 +129,16 @@ func validConfig(sources train.Sources) (train.Config, error) {
 	return config, origins.Explain(config.Validate())
 }
 
+// onceSaid is who hears what is odd about how the run learns: nobody where it only goes on
+// as it began, because then it was said.
+func (p *trainPlan) onceSaid(warn func(string)) func(string) {
+	changed := slices.ContainsFunc(p.changes, func(c train.Change) bool { return strings.HasPrefix(c.Key, "train.") })
+	if p.resumed == nil || changed {
+		return warn
+	}
+	return func(string) {}
+}
+
 // planResume returns nil where there is no run yet to go on with: `--resume` in a
 // job that is started over and over must also start it the first time.
 func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trainPlan, error) {
@@ -193,7 +203,8 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 }
 
 // fixedKey tells which keys decide what variables there are, or how the stream of
-// samples is cut: with another value a checkpoint means nothing.
+// samples is cut: with another value a checkpoint means nothing. Stages are laid out
+// when a run begins, so that none of their keys changes either.
 func fixedKey(key string) bool {
 	switch key {
 	case "model.dropout":
@@ -202,7 +213,7 @@ func fixedKey(key string) bool {
 		"train.bias_lr", "train.encoder_lr", "train.head_lr":
 		return true
 	}
-	return strings.HasPrefix(key, "model.")
+	return strings.HasPrefix(key, "model.") || train.IsStageKey(key)
 }
 
 // latestRun finds the run of that name, or where none is said the last written one

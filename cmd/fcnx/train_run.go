@@ -22,8 +22,10 @@ import (
 	"github.com/fcnx/fcnx/train/event"
 )
 
-// trainStart is the state that a run begins with.
+// trainStart is the state that a run, or a stage of it, begins with.
 type trainStart struct {
+	stage      *stage
+	resumed    bool // goes on with what another process has left
 	progress   train.Progress
 	values     train.Values // nil: everything starts fresh
 	notes      []string     // for the events
@@ -33,9 +35,9 @@ type trainStart struct {
 
 // start finds the state: the newest good checkpoint of a resumed run, or the
 // weights that model.init names, or nothing.
-func (p *trainPlan) start(ctx context.Context, data *trainData, backend *device.Backend, warn func(string)) (*trainStart, error) {
+func (p *trainPlan) start(ctx context.Context, data *trainData, all stages, backend *device.Backend, warn func(string)) (*trainStart, error) {
 	if p.resumed == nil {
-		return p.fresh(ctx, warn)
+		return p.fresh(ctx, all[0], warn)
 	}
 
 	// Nobody else may write while this process reads what it goes on from.
@@ -48,7 +50,7 @@ func (p *trainPlan) start(ctx context.Context, data *trainData, backend *device.
 	}
 	c, err := p.resumed.Newest(warn)
 	if errors.Is(err, checkpoints.ErrNoCheckpoint) {
-		s, err := p.fresh(ctx, warn)
+		s, err := p.fresh(ctx, all[0], warn)
 		if err != nil {
 			return nil, err
 		}
@@ -63,32 +65,65 @@ func (p *trainPlan) start(ctx context.Context, data *trainData, backend *device.
 		return nil, errors.Join(dataError(fmt.Errorf(
 			"the data is not what %s was saved with: samples were added, removed or changed; put it back, or say --allow-change", c.Name)), c.Close())
 	}
-	s := &trainStart{
-		progress: train.Progress{
-			Step: c.Meta.Step, Cursor: datasets.Cursor(c.Meta.Cursor), Evaluated: c.Meta.Evaluated,
-			RateScale: c.Meta.LRScale,
-		},
-		values:     checkpointValues(c),
-		checkpoint: c,
+	s, err := p.goOn(c, all)
+	if err != nil {
+		return nil, errors.Join(dataError(err), c.Close())
 	}
-	if best := c.Meta.Best; best != nil {
-		s.progress.BestIoU, s.progress.BestStep = best.MeanIoU, best.Step
+	s.resumed = true
+	return s, nil
+}
+
+// goOn is the state that a checkpoint holds, or where that is the end of a stage the
+// beginning of the next one.
+func (p *trainPlan) goOn(c *checkpoints.Checkpoint, all stages) (*trainStart, error) {
+	stage, err := all.of(c.Meta)
+	if err != nil {
+		return nil, err
+	}
+	s := &trainStart{stage: stage, progress: progressOf(c.Meta), values: checkpointValues(c), checkpoint: c}
+	over := stage.over(s.progress) && !stage.last()
+	if over {
+		if s, err = all.next(stage, c); err != nil {
+			return nil, err
+		}
+	} else {
+		s.notes = stage.note()
 	}
 	for _, change := range p.changes {
 		s.notes = append(s.notes, "changed at this point: "+change.String())
 	}
-	s.rescale(p.changes)
+	if !over {
+		s.rescale(p.saysRate(stage.index))
+	}
 	return s, nil
+}
+
+// progressOf is how far a checkpoint is.
+func progressOf(meta checkpoints.Meta) train.Progress {
+	p := train.Progress{
+		Step: meta.Step, Cursor: datasets.Cursor(meta.Cursor), Evaluated: meta.Evaluated,
+		RateScale: meta.LRScale,
+	}
+	if best := meta.Best; best != nil {
+		p.BestIoU, p.BestStep = best.MeanIoU, best.Step
+	}
+	return p
+}
+
+// saysRate tells whether what is said now changes the learning rate of the i-th stage.
+func (p *trainPlan) saysRate(i int) bool {
+	own := len(p.config.Stage) > 0 && p.config.Stage[i].LR != nil
+	return !own && slices.ContainsFunc(p.changes, func(c train.Change) bool { return c.Key == "train.lr" })
 }
 
 // rescale settles what is left of a learning rate that people had halved. It stays so
 // until somebody says a rate: then they mean that one.
-func (s *trainStart) rescale(changes []train.Change) {
+func (s *trainStart) rescale(said bool) {
 	scale := s.progress.RateScale
 	if scale == 0 || scale == 1 {
 		return
 	}
-	if slices.ContainsFunc(changes, func(c train.Change) bool { return c.Key == "train.lr" }) {
+	if said {
 		s.progress.RateScale = 0
 		s.notes = append(s.notes, fmt.Sprintf("learning rate as train.lr says from here on, no longer times %.4g as was asked for before", scale))
 		return
@@ -104,7 +139,7 @@ func (p *trainPlan) openInitial(ctx context.Context, warn func(string)) error {
 		return nil
 	}
 	var err error
-	p.initial, err = openInit(ctx, p.config, warn)
+	p.initial, err = openInit(ctx, p.config.Stages()[0], warn)
 	if err == nil {
 		err = p.initial.settlePixels(&p.config, p.pixelsFree)
 	}
@@ -115,21 +150,20 @@ func (p *trainPlan) openInitial(ctx context.Context, warn func(string)) error {
 }
 
 // fresh is the state before the first step.
-func (p *trainPlan) fresh(ctx context.Context, warn func(string)) (*trainStart, error) {
+func (p *trainPlan) fresh(ctx context.Context, first *stage, warn func(string)) (*trainStart, error) {
+	s := &trainStart{stage: first, notes: first.note()}
 	if err := p.openInitial(ctx, warn); err != nil || p.initial == nil {
-		return &trainStart{}, err
+		return s, err
 	}
-	shared, fresh, err := p.initial.takeOver(p.config)
+	shared, fresh, err := p.initial.takeOver(first.config)
 	if err != nil {
 		return nil, dataError(fmt.Errorf("model.init: %w", err))
 	}
 	var table strings.Builder
 	printRows(&table, p.initial.rows(shared), fresh)
-	return &trainStart{
-		values: onlyValues{p.initial.values, shared},
-		notes:  append([]string{p.initial.summary(shared, fresh)}, p.initial.notes...),
-		table:  table.String(),
-	}, nil
+	s.values, s.table = onlyValues{p.initial.values, shared}, table.String()
+	s.notes = slices.Concat(s.notes, []string{p.initial.summary(shared, fresh)}, p.initial.notes)
+	return s, nil
 }
 
 // compare warns of what may make the numbers of a resumed run other than they would
@@ -165,23 +199,39 @@ func (s *trainStart) close() {
 	}
 }
 
-// record is the first record of this process, which began at begin.
+// tell says that the run, or a stage of it, begins, and from what. Loading for it
+// began at begin.
+func (s *trainStart) tell(run *trainRun, sinks *trainSinks, begin time.Time) {
+	sinks.emit(s.record(run, begin, time.Now()))
+	for _, note := range s.notes {
+		sinks.note(s.progress.Step, event.LevelInfo, note)
+	}
+	fmt.Fprint(sinks.log, s.table)
+}
+
+// record is the first record of this process, or of a later stage.
 func (s *trainStart) record(run *trainRun, begin, now time.Time) event.Started {
-	c := run.config
+	c := s.stage.config
 	var colors []string
 	for _, class := range run.data.classes {
 		colors = append(colors, fmt.Sprintf("#%02x%02x%02x", class.Color.R, class.Color.G, class.Color.B))
 	}
-	return event.Started{
+	steps := run.stages.steps()
+	record := event.Started{
 		Head: event.Head{Time: now}, Run: filepath.Base(run.Dir), Version: version, PID: os.Getpid(),
 		Model: c.Model.Arch, Encoder: c.Model.Encoder, Params: c.Network().Parameters(), Classes: classNames(run.data.classes), Colors: colors,
 		Data: c.Data.Spec, Train: run.data.trainLen, Val: run.data.val.Samples(),
 		Backend: run.backend.Kind, Plugin: run.backend.Version, Devices: run.backend.Devices,
-		Seed: c.Run.Seed, Step: s.progress.Step, Steps: run.data.steps,
-		Epochs: float64(run.data.steps) / float64(run.data.train.BatchesPerEpoch()), Batch: c.Train.Batch,
-		Resumed: s.progress.Step > 0, EvalEvery: run.data.evalEvery(c.Eval), SaveEvery: int64(c.Checkpoint.EverySteps),
+		Seed: c.Run.Seed, Step: s.progress.Step, Steps: steps,
+		Epochs: float64(steps) / float64(run.data.train.BatchesPerEpoch()), Batch: c.Train.Batch,
+		Resumed: s.resumed, EvalEvery: run.data.evalEvery(c.Eval), SaveEvery: int64(c.Checkpoint.EverySteps),
 		Warmup: int64(c.Train.Warmup), LoadSeconds: now.Sub(begin).Seconds(),
 	}
+	if st := s.stage; st.count > 1 {
+		record.Stage, record.Stages, record.StageName = st.index+1, st.count, st.name
+		record.StageFrom, record.StageTo = st.from, st.to
+	}
+	return record
 }
 
 // trainRun is the open run directory, and what its checkpoints say of the run.
@@ -190,6 +240,7 @@ type trainRun struct {
 	config  train.Config
 	digest  string // of the configuration
 	data    *trainData
+	stages  stages
 	backend *device.Backend
 	manager *checkpoints.Manager
 	// listener hears what is asked of this process.
@@ -198,14 +249,18 @@ type trainRun struct {
 }
 
 // openRun makes the run's directory, or opens the resumed one for writing.
-func (p *trainPlan) openRun(data *trainData, backend *device.Backend, warn func(string)) (*trainRun, error) {
-	r := &trainRun{Run: p.resumed, data: data, backend: backend}
+func (p *trainPlan) openRun(data *trainData, all stages, backend *device.Backend, warn func(string)) (*trainRun, error) {
+	r := &trainRun{Run: p.resumed, data: data, stages: all, backend: backend}
 	if r.Run == nil {
 		name := p.config.Run.Name
 		if name == "" {
 			kind, _, _ := strings.Cut(p.config.Data.Spec, ":")
 			kind, _, _ = strings.Cut(kind, "?")
-			name = checkpoints.NewName(kind+"-"+p.config.Model.Arch, func(name string) bool {
+			what := p.config.Model.Arch
+			if len(all) > 1 {
+				what = "staged"
+			}
+			name = checkpoints.NewName(kind+"-"+what, func(name string) bool {
 				_, err := os.Lstat(filepath.Join(p.config.Run.Out, name))
 				return err == nil
 			})
@@ -253,6 +308,7 @@ func (p *trainPlan) openRun(data *trainData, backend *device.Backend, warn func(
 // saver keeps the state of an engine in the run directory.
 type saver struct {
 	run    *trainRun
+	stage  *stage
 	engine *train.Engine
 }
 
@@ -260,7 +316,7 @@ type saver struct {
 func (s *saver) Save(p train.Progress, epoch float64) (event.Saved, error) {
 	meta := checkpoints.Meta{
 		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated, LRScale: p.RateScale,
-		Seed: s.run.config.Run.Seed, Config: s.run.digest, Dataset: s.run.data.digest,
+		Stage: s.stage.meta(), Seed: s.run.config.Run.Seed, Config: s.run.digest, Dataset: s.run.data.digest,
 		Versions: versions(),
 		Plugin:   checkpoints.Plugin{Name: backendName(s.run.backend), SHA256: s.run.backend.SHA256},
 		Time:     time.Now(),

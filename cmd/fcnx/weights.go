@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ be made of WEIGHTS too.
 				return usageError(err)
 			}
 			warn := warnTo(cmd.ErrOrStderr())
-			network, err := openNetwork(args[0], flags, warn)
+			network, err := openArgument(cmd.Context(), args[0], flags, cmd.ErrOrStderr(), warn)
 			if err != nil {
 				return err
 			}
@@ -157,8 +158,8 @@ func (n *network) floats(path string) ([]float32, error) {
 
 // weightsMetadata reads what a file of weights says of itself. Files of other programs
 // say nothing.
-func weightsMetadata(path string) (map[string]string, error) {
-	tensors, err := openTensors(path)
+func weightsMetadata(ctx context.Context, path string) (map[string]string, error) {
+	tensors, err := openTensors(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -71,14 +71,14 @@ func runWeightsImport(cmd *cobra.Command, arg string, flags importFlags) error {
 	if note != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), note)
 	}
-	meta, err := weightsMetadata(path)
+	meta, err := weightsMetadata(cmd.Context(), path)
 	if err != nil {
 		return dataError(err)
 	}
 	if meta[metaConfig] != "" {
 		return usageError(fmt.Errorf("%s says itself what it is; train --init takes it as it is", arg))
 	}
-	source, err := openForeign(path, flags.preprocess, flags.order)
+	source, err := openForeign(cmd.Context(), path, flags.preprocess, flags.order)
 	if err != nil {
 		return dataError(err)
 	}
@@ -89,20 +89,29 @@ func runWeightsImport(cmd *cobra.Command, arg string, flags importFlags) error {
 	for _, line := range freshLines(source) {
 		fmt.Fprintln(stdout, line)
 	}
-	pixels := source.Pixels()
-	if pixels.Why == "" {
-		fmt.Fprintln(stdout, "what it was trained with nobody says; --preprocess does")
+	if pixels := source.Pixels(); pixels.Why == "" {
+		fmt.Fprintln(stdout, "preprocessing: the file does not say; --preprocess does")
 	} else {
-		fmt.Fprintf(stdout, "trained with (%s: %s; another one by --preprocess)\n%s", orNumbers(pixels.Name), pixels.Why, pixelLines(train.PreprocessConfig(pixels.Preprocess)))
+		fmt.Fprintf(stdout, "preprocessing: %s (%s; --preprocess says another)\n%s", orNumbers(pixels.Name), pixels.Why, pixelLines(train.PreprocessConfig(pixels.Preprocess)))
 	}
 	if flags.out == "" {
-		return nil
+		return checkValues(source)
 	}
 	written, err := importWeights(source, flags, filepath.Base(arg))
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: %d tensors, %.1f MB\n  sha256 %s\n", flags.out, len(source.Infos()), float64(written.Bytes)/1e6, written.SHA256)
+	return nil
+}
+
+// checkValues reads everything, as whoever takes the file over will.
+func checkValues(source *weights.Source) error {
+	for _, info := range source.Infos() {
+		if _, err := source.Read(info.Name); err != nil {
+			return dataError(err)
+		}
+	}
 	return nil
 }
 

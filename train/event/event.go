@@ -41,7 +41,9 @@ type Head struct {
 // At implements [Record].
 func (h Head) At() time.Time { return h.Time }
 
-// Started is said once a process: when a run begins and when it is resumed.
+// Started is said once a process, when a run begins and when it is resumed, and again
+// by a run of several stages when it comes to the next one: what it says of the
+// network, the rhythm and the warm-up is that stage's from there on.
 type Started struct {
 	Head
 	Run     string   `json:"run"`     // the run's name
@@ -60,19 +62,28 @@ type Started struct {
 	Plugin  string   `json:"plugin"`  // what answered: name and version
 	Devices int      `json:"devices"`
 	Seed    uint64   `json:"seed"`
-	Step    int64    `json:"step"`  // steps already done: 0 unless resumed
+	Step    int64    `json:"step"`  // steps already done: 0 unless resumed, or in a later stage
 	Steps   int64    `json:"steps"` // steps the run will have when it ends
 	Epochs  float64  `json:"epochs"`
 	Batch   int      `json:"batch"`
-	Resumed bool     `json:"resumed"`
+	Resumed bool     `json:"resumed"` // this process goes on with what another has left
 	// What a reader needs to tell how long the rest will take: steps between
 	// evaluations (0: only one, at the end) and between checkpoints besides those of
-	// evaluations (0: none), and steps of rising rate at the beginning.
+	// evaluations (0: none), and steps of rising rate at the beginning of the stage.
 	EvalEvery float64 `json:"eval_every,omitempty"`
 	SaveEvery int64   `json:"save_every,omitempty"`
 	Warmup    int64   `json:"warmup,omitempty"`
-	// LoadSeconds is what opening data, plugin and weights took before this record.
+	// LoadSeconds is what opening data, plugin and weights took before this record; in a
+	// later stage, what was done since the one before.
 	LoadSeconds float64 `json:"load_seconds,omitempty"`
+	// Where in a run of several stages this is: the stage, from 1, of how many, what it
+	// is called, and the run's steps (StageFrom, StageTo] that are its own. All zero in a
+	// run of one.
+	Stage     int    `json:"stage,omitempty"`
+	Stages    int    `json:"stages,omitempty"`
+	StageName string `json:"stage_name,omitempty"`
+	StageFrom int64  `json:"stage_from,omitempty"`
+	StageTo   int64  `json:"stage_to,omitempty"`
 }
 
 // The phases of a run.

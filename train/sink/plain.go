@@ -50,9 +50,12 @@ func (p *Plain) Handle(r event.Record) error {
 	text := ""
 	switch r := r.(type) {
 	case event.Started:
+		if wording.NextStage(r) {
+			text = p.steps() // the last ones of the stage before
+		}
 		p.started, p.first, p.last = r, event.Step{}, event.Step{}
 		p.interval, p.lastLine = interval{}, time.Time{}
-		text = startedLines(r)
+		text += startedLines(r)
 	case event.Phase:
 		text = p.phase(r)
 	case event.Step:

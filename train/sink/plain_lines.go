@@ -12,6 +12,10 @@ import (
 // wording's, as are their rules.
 
 func startedLines(r event.Started) string {
+	if wording.NextStage(r) {
+		return fmt.Sprintf("%s  %s %s  %s weights  from step %d to %d\n", wording.Stage(r),
+			wording.Printable(r.Model), wording.Printable(r.Encoder), wording.Millions(r.Params), r.StageFrom, r.StageTo)
+	}
 	verb := "run"
 	if r.Resumed {
 		verb = "resumed run"
@@ -26,6 +30,9 @@ func startedLines(r event.Started) string {
 	fmt.Fprintf(&b, "  batch %d  seed %d", r.Batch, r.Seed)
 	if r.Resumed {
 		fmt.Fprintf(&b, "  from step %d", r.Step)
+	}
+	if stage := wording.Stage(r); stage != "" {
+		fmt.Fprintf(&b, "  %s to step %d", stage, r.StageTo)
 	}
 	b.WriteByte('\n')
 	return b.String()

@@ -80,12 +80,20 @@ func TestPlain(t *testing.T) {
 		event.Finished{Head: at(0), Reason: "\x1b", Error: "\x1b[0m"},
 	}
 
+	first, second := started, started
+	first.Model, first.Stage, first.Stages, first.StageName, first.StageTo = "fcn16s", 1, 2, "fcn16s", 20
+	second.Step, second.Stage, second.Stages, second.StageName, second.StageFrom, second.StageTo = 20, 2, 2, "fcn8s", 20, 40
+	staged := append([]event.Record{first}, steps(18, 20, 0)...)
+	staged = append(append(staged, second), steps(21, 23, 2)...)
+	second.Resumed, second.Step = true, 22
+	staged = append(append(staged, second), steps(23, 24, 9)...)
+
 	sum := append([]event.Record{event.Started{Head: at(0), Run: "sum", Model: "fcn32s", Encoder: "vgg16"}},
 		event.Step{Head: at(1), Step: 1, Loss: 412345.678, LR: 1e-10, DataMS: 0.25, StepMS: 3.5, Images: 1},
 		event.Step{Head: at(9), Step: 2, Loss: 1e-5, LR: 1e-10, StepMS: 60_000, Images: 1},
 		event.Step{Head: at(10), Step: 3, Loss: 0, LR: 1e-10})
 
-	for name, records := range map[string][]event.Record{"whole": whole, "diverged": diverged, "resumed": resumed, "hostile": hostile, "sum": sum} {
+	for name, records := range map[string][]event.Record{"whole": whole, "diverged": diverged, "resumed": resumed, "hostile": hostile, "sum": sum, "staged": staged} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			p := sink.NewPlain(&b, 3*time.Second)

@@ -56,7 +56,7 @@ func (r *Run) phaseIndex() int {
 
 // phaseNow is the phase at hand as [PhaseTime] names it.
 func (r *Run) phaseNow() string {
-	if r.clock.phase == event.PhaseTrain && r.started != nil && r.last.Step < r.started.Warmup {
+	if r.clock.phase == event.PhaseTrain && r.started != nil && r.last.Step-r.started.StageFrom < r.started.Warmup {
 		return PhaseWarmup
 	}
 	return r.clock.phase

@@ -41,10 +41,17 @@ func cut(text string) string {
 
 // startedText is shorter than the plain lines, as the screen shows the rest anyway.
 func startedText(r event.Started) string {
-	if r.Resumed {
-		return fmt.Sprintf("resumed at step %d  fcnx %s  process %d", r.Step, wording.Printable(r.Version), r.PID)
+	stage := ""
+	if text := wording.Stage(r); text != "" {
+		stage = "  " + text
 	}
-	return fmt.Sprintf("run %s  fcnx %s  process %d", wording.Printable(r.Run), wording.Printable(r.Version), r.PID)
+	if wording.NextStage(r) {
+		return fmt.Sprintf("%s  from step %d to %d", wording.Stage(r), r.StageFrom, r.StageTo)
+	}
+	if r.Resumed {
+		return fmt.Sprintf("resumed at step %d%s  fcnx %s  process %d", r.Step, stage, wording.Printable(r.Version), r.PID)
+	}
+	return fmt.Sprintf("run %s%s  fcnx %s  process %d", wording.Printable(r.Run), stage, wording.Printable(r.Version), r.PID)
 }
 
 // noteLevel is one of the three that there are: what else a file says is no reason

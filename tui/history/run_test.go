@@ -171,6 +171,42 @@ func TestPhasesAndElapsed(t *testing.T) {
 	require.Equal(t, 40*time.Second, r.Elapsed(at(9999).Time))
 }
 
+// A run of several stages says started again in one process. Nothing that was said is
+// taken back, the time goes on, and the new stage warms up by itself.
+func TestStages(t *testing.T) {
+	r := history.New()
+	for _, rec := range []event.Record{
+		event.Started{Head: at(0), Run: "a", Steps: 100, Warmup: 2, Model: "fcn32s", Stage: 1, Stages: 2, StageName: "fcn32s", StageTo: 10, PID: 7, Version: "1"},
+		event.Phase{Head: at(0), Name: event.PhaseTrain},
+		event.Step{Head: at(1), Step: 9},
+		event.Step{Head: at(2), Step: 10, Loss: 3},
+		event.Eval{Head: at(3), Step: 10, MeanIoU: 0.5, Best: true},
+		event.Saved{Head: at(4), Step: 10},
+		event.Started{Head: at(6), Step: 10, Steps: 100, Warmup: 2, Model: "fcn16s", Stage: 2, Stages: 2, StageName: "b", StageFrom: 10, StageTo: 100, LoadSeconds: 2},
+	} {
+		r.Add(rec)
+	}
+	require.Equal(t, history.Loading, r.State())
+	require.Equal(t, int64(10), r.Last().Step)
+	require.Len(t, r.Evals(), 1)
+	require.Len(t, r.Saved(), 1)
+	require.Equal(t, 6*time.Second, r.Elapsed(at(6).Time))
+	started, _ := r.Started()
+	require.Equal(t, "fcn16s", started.Model)
+	r.Add(event.Phase{Head: at(7), Name: event.PhaseTrain, Step: 10})
+	require.Equal(t, history.PhaseWarmup, r.Current())
+	r.Add(event.Step{Head: at(8), Step: 12})
+	require.Equal(t, event.PhaseTrain, r.Current())
+	require.Equal(t, []string{"run a  stage 1/2 fcn32s  fcnx 1  process 7", "stage 2/2 b  from step 10 to 100"},
+		[]string{r.Log()[0].Text, r.Log()[len(r.Log())-1].Text})
+
+	// Resumed in the first stage, it is that one's again.
+	r.Add(event.Started{Head: at(20), Step: 9, Steps: 100, Resumed: true, Stage: 1, Stages: 2, StageName: "fcn32s", StageTo: 10, PID: 8, Version: "1"})
+	require.Equal(t, int64(9), r.Last().Step)
+	require.Empty(t, r.Evals())
+	require.Equal(t, "resumed at step 9  stage 1/2 fcn32s  fcnx 1  process 8", r.Log()[len(r.Log())-1].Text)
+}
+
 // Loading that was told of as a phase is not counted again with load_seconds.
 func TestLoadingCountsOnce(t *testing.T) {
 	r := history.New()

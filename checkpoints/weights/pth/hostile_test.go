@@ -52,7 +52,12 @@ func TestHostileSizes(t *testing.T) {
 		{"a storage of no type", "Tensor", 4, 0, one, one, "refers to a storage in a way"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			requireRefused(t, forgeZip(t, dictOf(tensorOf(c.class, c.elements, c.first, c.shape, c.strides, "")), 16), "")
+			// The size of the storage is then not the entry's.
+			want := c.want
+			if c.elements > 4 && c.class != "ByteStorage" || c.elements > 16 {
+				want = ""
+			}
+			requireRefused(t, forgeZip(t, dictOf(tensorOf(c.class, c.elements, c.first, c.shape, c.strides, "")), 16), want)
 			elements := uint64(max(c.elements, 0))
 			requireRefused(t, forgeLegacy(dictOf(tensorOf(c.class, c.elements, c.first, c.shape, c.strides, "N")), elements, 16), c.want)
 		})
@@ -106,16 +111,17 @@ func TestHostilePickles(t *testing.T) {
 		{"an item of a list", "]NNs", "sets an item of a list"},
 		{"an append to a dict", "}Na", "appends to a dict"},
 		{"a name without an end", "c" + strings.Repeat("a", 1<<17), "a name has no end"},
-		{"nothing", "", "the file holds None"},
-		{"two values", "N", "with 2 values"},
-		{"an open mark", "0(", "with 0 values"},
+		{"nothing", "", "with 0 values"},
+		{"None", "N", "the file holds None"},
+		{"two values", "NN", "with 2 values"},
+		{"an open mark", "N(", "with 1 values"},
 		{"itself", "}\x94" + text("w") + "h\x00s0h\x00", "a dict without a tensor"},
 		{"itself as a state dict", "}\x94" + text("state_dict") + "h\x00s0h\x00", "a dict without a tensor"},
 		{"marks", strings.Repeat("(", 1<<20), "with 0 values"},
-		{"tuples in tuples", "N" + strings.Repeat("\x85", 1<<20), "with 2 values"},
+		{"tuples in tuples", "N" + strings.Repeat("\x85", 1<<20), "the file holds a tuple"},
 		{"dicts", strings.Repeat("}", 1<<20), "values"},
-		{"a memo of many", strings.Repeat("\x94", 1<<20), "takes a value"},
-		{"a memo of many values", "N" + strings.Repeat("\x94", 1<<20) + "0", "holds None"},
+		{"a memo of nothing twice", strings.Repeat("\x94", 1<<20), "takes a value"},
+		{"a memo of many values", "N" + strings.Repeat("\x94", 1<<20), "holds None"},
 		{"copies", "N" + strings.Repeat("2", 1<<20), "values"},
 		{"OrderedDicts", "ccollections\nOrderedDict\n\x94" + strings.Repeat("h\x00)R", 1<<18), "values"},
 		{"OrderedDicts of a long list", "](" + strings.Repeat("N", 1<<16) + "e\x94" + strings.Repeat("ccollections\nOrderedDict\nh\x00\x85R", 1<<14), "values"},
@@ -125,11 +131,7 @@ func TestHostilePickles(t *testing.T) {
 		{"steps", strings.Repeat("N0", maxSteps/2+1), "steps"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			pickle := "\x80\x02" + c.pickle + "."
-			if c.want == "the file holds None" || !strings.Contains(c.name, "itself") && !strings.Contains(c.name, "memo of many values") && !strings.Contains(c.name, "mark") {
-				pickle = "\x80\x02N" + c.pickle + "."
-			}
-			requireRefused(t, forgeZip(t, pickle, 16), c.want)
+			requireRefused(t, forgeZip(t, "\x80\x02"+c.pickle+".", 16), c.want)
 		})
 	}
 }
@@ -210,7 +212,9 @@ func TestIndexIsChecked(t *testing.T) {
 		{"reaches beyond", func(ix *Index) { ix.Tensors[1].First = math.MaxInt64 }},
 		{"two tensors are named", func(ix *Index) { ix.Tensors[1].Name = "a" }},
 		{"not sorted", func(ix *Index) { ix.Tensors[1].Name = "A" }},
-		{"cannot be the name", func(ix *Index) { ix.Tensors[1].Name = "\xff" }},
+		{"cannot be the name of a tensor", func(ix *Index) { ix.Tensors[1].Name = "\xff" }},
+		{"cannot be the name of a tensor", func(ix *Index) { ix.Tensors[1].Name = "z\x1b[2J" }},
+		{"cannot be the name of a state dict", func(ix *Index) { ix.Entry = "state_dict\x80" }},
 		{"cannot be the name", func(ix *Index) { ix.Tensors[1].Name = strings.Repeat("x", maxName+1) }},
 		{"at most 100000 are allowed", func(ix *Index) { ix.Tensors = make([]Tensor, maxTensors+1) }},
 		{"has 65 dimensions", func(ix *Index) { ix.Tensors[0].Shape, ix.Tensors[0].Strides = make([]int64, 65), make([]int64, 65) }},

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/fcnx/fcnx/checkpoints"
@@ -62,6 +63,9 @@ func (ix *Index) check(size int64) error {
 	if len(ix.Tensors) > maxTensors || len(ix.Storages) > maxTensors {
 		return fmt.Errorf("it has %d tensors, and at most %d are allowed", max(len(ix.Tensors), len(ix.Storages)), maxTensors)
 	}
+	if !isName(ix.Entry) {
+		return fmt.Errorf("%.80q cannot be the name of a state dict", ix.Entry)
+	}
 	for _, s := range ix.Storages {
 		if s.Offset < 0 || s.Size < 0 || s.Offset > size || s.Size > size-s.Offset {
 			return fmt.Errorf("a storage of %d bytes at %d does not lie in the file, which has %d: is it cut off?", s.Size, s.Offset, size)
@@ -74,7 +78,7 @@ func (ix *Index) check(size int64) error {
 		if i > 0 && t.Name == ix.Tensors[i-1].Name {
 			return fmt.Errorf("two tensors are named %.80q", t.Name)
 		}
-		if len(t.Name) > maxName || !utf8.ValidString(t.Name) {
+		if !isName(t.Name) {
 			return fmt.Errorf("%.80q cannot be the name of a tensor", t.Name)
 		}
 		if t.Storage < 0 || t.Storage >= len(ix.Storages) {
@@ -85,6 +89,11 @@ func (ix *Index) check(size int64) error {
 		}
 	}
 	return nil
+}
+
+// isName tells whether a name survives JSON, and a terminal that it is printed on.
+func isName(s string) bool {
+	return len(s) <= maxName && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func byName(a, b Tensor) int { return strings.Compare(a.Name, b.Name) }

@@ -71,7 +71,7 @@ func TestPayloads(t *testing.T) {
 // The harmless twins of the payloads are read over.
 func TestHarmless(t *testing.T) {
 	for _, v := range []string{
-		"c__builtin__\nset\n(](NetR", "\x8f(NK\x01\x90", "(NK\x01\x91", "cnumpy\ndtype\n" + text("f8") + "\x85R}b", "(NN1N", "N2\x85", "N(0", "B\x02\x00\x00\x00os",
+		"c__builtin__\nset\n(](NetR", "\x8f(NK\x01\x90", "(NK\x01\x91", "cnumpy\ndtype\n" + text("f8") + "\x85R}b", "(NN1N", "N2\x86", "N(0", "B\x02\x00\x00\x00os",
 		"cargparse\nNamespace\n)\x81}b", "c_codecs\nencode\n" + text("x") + text("latin1") + "\x86R", "(K\x01K\x02d", "(K\x01l", "]N" + "a", "\x8b\x00\x00\x00\x00", "G\x00\x00\x00\x00\x00\x00\x00\x00",
 	} {
 		pickle := "\x80\x02}(" + text("w") + tensorOf("FloatStorage", 1, 0, numbers(1), numbers(1), "") + text("x") + v + "u."

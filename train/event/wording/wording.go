@@ -34,6 +34,18 @@ func Phase(r event.Phase) string {
 	return strings.TrimSpace(verb + " " + Printable(r.Detail))
 }
 
+// Stage is, say, "stage 2/3 fcn16s"; empty in a run of one.
+func Stage(r event.Started) string {
+	if r.Stages < 2 {
+		return ""
+	}
+	return fmt.Sprintf("stage %d/%d %s", r.Stage, r.Stages, Printable(r.StageName))
+}
+
+// NextStage tells whether a process that was under way comes to another stage: one
+// of its own beginning has said before all that stays.
+func NextStage(r event.Started) bool { return r.Stage > 1 && !r.Resumed }
+
 // Eval is, say,
 //
 //	eval at step 250  mIoU 0.5530  accuracy 0.8683  loss 0.3937  100 images in 1.0s  best

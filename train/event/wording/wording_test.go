@@ -16,6 +16,8 @@ func TestLines(t *testing.T) {
 		"compiling training step 8x192x256":    wording.Phase(event.Phase{Name: event.PhaseCompile, Detail: "training step 8x192x256"}),
 		"loading weights of runs/a":            wording.Phase(event.Phase{Name: event.PhaseLoad, Detail: "weights of runs/a"}),
 		"evaluating 100 images":                wording.Phase(event.Phase{Name: event.PhaseEval, Detail: "100 images"}),
+		"stage 2/3 a\ufffd[2J":                 wording.Stage(event.Started{Stage: 2, Stages: 3, StageName: "a\x1b[2J"}),
+		"":                                     wording.Stage(event.Started{Model: "fcn8s"}),
 		"training":                             wording.Phase(event.Phase{Name: event.PhaseTrain}),
 		"saving":                               wording.Phase(event.Phase{Name: event.PhaseSave}),
 		"dream":                                wording.Phase(event.Phase{Name: "dream"}),

@@ -38,7 +38,11 @@ func runMeasures() []measure {
 				send(1, r.Version, r.Model, r.Encoder, r.Data, r.Backend, r.Plugin)
 			})},
 		{"fcnx_start_timestamp_seconds", "When this process began to train.", nil,
-			ofStarted(func(r *event.Started, send sender) { sendTime(send, r.Time) })},
+			func(s *state, send sender) {
+				if s.started != nil {
+					sendTime(send, s.began)
+				}
+			}},
 		{"fcnx_last_event_timestamp_seconds", "When the run last said anything of itself; records of the machine do not count.", nil,
 			func(s *state, send sender) { sendTime(send, s.last) }},
 		{"fcnx_phase", "1 for what the run does now, 0 for the rest; all 0 once it has ended.", []string{"phase"},

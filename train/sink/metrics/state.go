@@ -13,6 +13,7 @@ type state struct {
 	last time.Time
 
 	started  *event.Started
+	began    time.Time // of the first of them: a run of several stages says more
 	phase    *event.Phase
 	step     *event.Step
 	eval     *event.Eval
@@ -42,6 +43,9 @@ func (s *state) take(r event.Record) {
 	}
 	switch r := r.(type) {
 	case event.Started:
+		if s.started == nil {
+			s.began = r.Time
+		}
 		s.started = &r
 	case event.Phase:
 		s.phase = &r

@@ -1,0 +1,152 @@
+package weights
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/checkpoints/weights/pth"
+	"github.com/stretchr/testify/require"
+)
+
+func zipped(t testing.TB, names ...string) string {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range names {
+		_, err := w.Create(name)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return b.String()
+}
+
+func TestSniff(t *testing.T) {
+	tar := strings.Repeat("\x00", 257) + "ustar\x0000"
+	for _, c := range []struct {
+		name, start string
+		format      format
+		want        string
+	}{
+		{"safetensors", "\x40\x00\x00\x00\x00\x00\x00\x00{\"a\":", formatSafetensors, ""},
+		{"safetensors like a pickle", "\x80\x02\x00\x00\x00\x00\x00\x00{\"a\":", formatSafetensors, ""},
+		{"safetensors like ONNX", "\x08\x02\x00\x00\x00\x00\x00\x00{\"a\":", formatSafetensors, ""},
+		{"torch.save", zipped(t, "archive/data.pkl", "archive/data/0"), formatPTH, ""},
+		{"numpy.savez", zipped(t, "conv1_1/W.npy"), formatNPZ, ""},
+		{"old torch.save", "\x80\x02\x8a\x0al\xfc\x9cF\xf9", formatPTH, ""},
+		{"caffe", "\x0a\x09VGG_ILSVRC\xa2\x06", formatCaffe, ""},
+		{"caffe without a name", "\xa2\x06\x10\x0a\x07conv1_1", formatCaffe, ""},
+		{"caffe V1", "\x12\x10\x0a\x07conv1_1", formatCaffe, ""},
+		{"empty", "", 0, "it is empty"},
+		{"page", "\n<!DOCTYPE html><html>", 0, "it is a web page"},
+		{"page", "<HTML>", 0, "it is a web page"},
+		{"LFS", "version https://git-lfs.github.com/spec/v1\noid", 0, "it is a Git LFS pointer; 'git lfs pull' fetches"},
+		{"JSON", `{"error": "not found"}`, 0, "it is JSON"},
+		{"gzip", "\x1f\x8b\x08", 0, "compressed by gzip"},
+		{"tar", tar, 0, "it is a tar archive"},
+		{"HDF5", "\x89HDF\r\n\x1a\n", 0, "it is HDF5, as Keras writes"},
+		{"npy", "\x93NUMPY\x01\x00", 0, "a single array of NumPy"},
+		{"ONNX", "\x08\x07\x12\x07pytorch\x1a\x05", 0, "it is ONNX"},
+		{"ONNX", "\x08\x08:\xb3\x05\x0a", 0, "it is ONNX"},
+		{"mean image", "\x08\x01\x10\x03\x18\x80\x02", 0, "it is a mean image of Caffe"},
+		{"bytes", "\x08\x07\xff\xff\xff", 0, "it begins with"},
+		{"saved model", "\x08\x01\x12\xb4\x8f\x01\x0a\xf2\x07", 0, "it is a model of TensorFlow"},
+		{"graph", "\x0a\x30\x0a\x0binput_image\x12\x0bPlaceholder", 0, "it is a graph of TensorFlow"},
+		{"text", "epoch,loss\n1,2\n", 0, `it begins with "epoch,loss`},
+		{"zip", zipped(t, "photo.jpg"), 0, "a zip archive that neither torch.save nor numpy.savez wrote"},
+		{"cut zip", zipped(t, "archive/data.pkl")[:40], 0, "a zip archive whose directory cannot be read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "weights.pth") // whatever it is
+			require.NoError(t, os.WriteFile(path, []byte(c.start), 0o666))
+			got, err := sniff(path)
+			if c.want == "" {
+				require.NoError(t, err)
+				require.Equal(t, c.format, got)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+			require.ErrorContains(t, err, path)
+			_, err = OpenTensors(path, nil)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+	_, err := OpenTensors(filepath.Join(t.TempDir(), "none"), nil)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = OpenTensors(t.TempDir(), nil)
+	require.ErrorContains(t, err, "is not a file")
+}
+
+func TestOpenTensors(t *testing.T) {
+	vars := []checkpoints.Info{{Name: "fc6/bias", DType: "F32", Shape: []int{1}}}
+	path := export(t, vars, map[string][]float32{"fc6/bias": {1}})
+	tensors, err := OpenTensors(path, nil)
+	require.NoError(t, err)
+	require.Equal(t, path, tensors.Path())
+	require.Equal(t, map[string]string{"fcnx.config": "[model]\n"}, Metadata(tensors))
+	r, err := tensors.Reader("fc6.bias")
+	require.NoError(t, err)
+	raw := make([]byte, 4)
+	_, err = r.Read(raw)
+	require.NoError(t, err)
+	require.Equal(t, "\x00\x00\x80\x3f", string(raw))
+	require.NoError(t, tensors.Close())
+
+	// Who reads the index of a .pth is the caller's business.
+	path = filepath.Join(t.TempDir(), "w")
+	require.NoError(t, os.WriteFile(path, []byte("\x80\x02\x8a\x0al\xfc"), 0o666))
+	tensors, err = OpenTensors(path, func(*os.File) (pth.Index, error) { return pth.Index{}, errors.New("asked") })
+	require.ErrorContains(t, err, "asked")
+	require.True(t, tensors == nil, "no nil pointer in an interface")
+}
+
+func FuzzOpenTensors(f *testing.F) {
+	for _, seed := range []string{"", "PK\x03\x04", "\x80\x02.", "\x0a\x03net", "\x08\x01\x12\x03", "\x02\x00\x00\x00\x00\x00\x00\x00{}", "<html>"} {
+		f.Add([]byte(seed))
+	}
+	path := filepath.Join(f.TempDir(), "w")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		require.NoError(t, os.WriteFile(path, b, 0o666))
+		tensors, err := OpenTensors(path, pth.InProcess)
+		if err != nil {
+			require.ErrorContains(t, err, path)
+			return
+		}
+		_, _ = Recognise(tensors)
+		require.NoError(t, tensors.Close())
+	})
+}
+
+// Files that torch.save and Caffe's own messages wrote hold what the same tensors in
+// safetensors do.
+func TestFormatsAgree(t *testing.T) {
+	read := func(path string) (Kind, map[string][]float32) {
+		tensors, err := OpenTensors(path, pth.InProcess)
+		require.NoError(t, err)
+		s, err := Recognise(tensors)
+		require.NoError(t, err)
+		defer s.Close()
+		values := map[string][]float32{}
+		for _, info := range s.Infos() {
+			values[info.Name], err = s.Read(info.Name)
+			require.NoError(t, err)
+		}
+		return s.Kind(), values
+	}
+	for path, twin := range map[string]string{
+		"pth/testdata/vgg11-zip.pth":         "pth/testdata/vgg11.safetensors",
+		"pth/testdata/vgg11-legacy.pth":      "pth/testdata/vgg11.safetensors",
+		"pth/testdata/vgg11_bn-zip.pth":      "pth/testdata/vgg11_bn.safetensors",
+		"pth/testdata/vgg11_bn-legacy.pth":   "pth/testdata/vgg11_bn.safetensors",
+		"caffe/testdata/fcn8s_v2.caffemodel": "caffe/testdata/fcn8s_v2.safetensors",
+	} {
+		kind, values := read(path)
+		wantKind, want := read(twin)
+		require.Equal(t, wantKind, kind, path)
+		require.Equal(t, want, values, path)
+	}
+}
