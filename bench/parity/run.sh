@@ -13,6 +13,7 @@ PROTO=${PROTO:-}
 golden=(
 	"bench/parity/golden.py --out models/testdata/parity"
 	"bench/jpeg/golden.py --out datasets/testdata"
+	"bench/parity/torchvision_keys.py checkpoints/weights/testdata"
 	"bench/parity/npz_files.py --out checkpoints/weights/npz/testdata"
 	"${PROTO:+bench/parity/caffe_files.py --proto $PROTO --out checkpoints/weights/caffe/testdata}"
 )
@@ -23,20 +24,14 @@ live=(
 )
 
 case "${1:-}" in
-golden)
-	bench/venv.sh
-	[ -z "$PROTO" ] || bench/venv.sh bench/parity/requirements.txt
-	scripts=("${golden[@]}")
-	;;
-live)
-	bench/venv.sh bench/parity/requirements.txt
-	scripts=("${live[@]}")
-	;;
+golden) scripts=("${golden[@]}") ;;
+live) scripts=("${live[@]}") ;;
 *)
 	echo "usage: bench/parity/run.sh golden|live" >&2
 	exit 2
 	;;
 esac
+bench/venv.sh bench/parity/requirements.txt
 
 failed=0
 for script in "${scripts[@]}"; do
