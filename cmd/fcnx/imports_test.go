@@ -19,6 +19,7 @@ var rooms = map[string]struct {
 	gomlx   bool
 	foreign bool
 }{
+	"bench/jpeg":                {own: []string{"datasets"}, foreign: true},
 	"datasets":                  {foreign: true},
 	"models":                    {gomlx: true, foreign: true},
 	"train":                     {own: []string{"datasets", "models", "train/event", "train/score"}, gomlx: true, foreign: true},
