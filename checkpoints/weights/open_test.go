@@ -57,8 +57,8 @@ func TestSniff(t *testing.T) {
 		{"saved model", "\x08\x01\x12\xb4\x8f\x01\x0a\xf2\x07", 0, "it is a model of TensorFlow"},
 		{"graph", "\x0a\x30\x0a\x0binput_image\x12\x0bPlaceholder", 0, "it is a graph of TensorFlow"},
 		{"text", "epoch,loss\n1,2\n", 0, `it begins with "epoch,loss`},
-		{"zip", zipped(t, "photo.jpg"), 0, "a zip archive that neither torch.save nor numpy.savez wrote"},
-		{"cut zip", zipped(t, "archive/data.pkl")[:40], 0, "a zip archive whose directory cannot be read"},
+		{"caffe with an input", "\x1a\x04data", formatCaffe, ""},
+		{"cut zip", zipped(t, "archive/data.pkl")[:20], 0, "a zip archive that is cut off in its first bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "weights.pth") // whatever it is
