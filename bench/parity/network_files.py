@@ -3,9 +3,9 @@
     python network_files.py --out checkpoints/weights/testdata
 
 The nets have the layers and names of the real ones and few channels. NAME.safetensors has the numbers of all files
-NAME-*.*, under the paper's names. The .pth are checkpoints of github.com/wkentaro/pytorch-fcn, and of one that
-nn.DataParallel wraps; the .npz has Chainer's names; features.pth is torchvision's VGG-11 whose classifier is NaN, as
-its vgg16_features is. Caffe's files are in caffe_files.py. torch puts a random id into its files, so that two runs
+NAME-*.*, under the paper's names or torchvision's. The .pth are checkpoints of github.com/wkentaro/pytorch-fcn, and of one that
+nn.DataParallel wraps; the .npz has Chainer's names; vgg11-nan.pth is torchvision's VGG-11 with a classifier of
+NaN, as its vgg16_features is. Caffe's files are in caffe_files.py. torch puts a random id into its files, so that two runs
 differ in those bytes.
 """
 
@@ -15,7 +15,6 @@ from unittest import mock
 
 import numpy as np
 import torch
-from pth_files import vgg
 from safetensors.torch import save_file
 from torch import nn
 
@@ -42,6 +41,23 @@ class FCN(nn.Module):
         kernels = {"fcn8s": {"upscore2": 4, "upscore8": 16, "upscore_pool4": 4}, "fcn16s": {"upscore2": 4, "upscore16": 32}}
         for name, kernel in kernels[arch].items():
             setattr(self, name, nn.ConvTranspose2d(CLASSES, CLASSES, kernel, stride=kernel // 2, bias=False))
+
+
+def vgg11() -> nn.Module:
+    """torchvision's VGG-11 with its names."""
+    layers, inputs = [], 3
+    for v in [1, "M", 2, "M", 4, 4, "M", 8, 8, "M", 8, 8, "M"]:
+        if v == "M":
+            layers.append(nn.MaxPool2d(2))
+            continue
+        layers += [nn.Conv2d(inputs, v, 3, padding=1), nn.ReLU()]
+        inputs = v
+    net = nn.Module()
+    net.features = nn.Sequential(*layers)
+    net.classifier = nn.Sequential(
+        nn.Linear(8 * 7 * 7, HEAD), nn.ReLU(), nn.Dropout(), nn.Linear(HEAD, HEAD), nn.ReLU(), nn.Dropout(), nn.Linear(HEAD, 3)
+    )
+    return net
 
 
 def checkpoint(net: nn.Module, arch: str) -> dict[str, object]:
@@ -71,13 +87,14 @@ def main() -> None:
     # A zip keeps the time of day, and the file should not differ by it.
     with mock.patch("time.localtime", return_value=(2026, 1, 1, 0, 0, 0, 3, 1, 0)):
         np.savez_compressed(out / "fcn8s-chainer.npz", **chainer)
-    state = vgg(False).state_dict()
-    save_file({k: v.clone() for k, v in state.items()}, out / "features.safetensors")
-    (out / "features.safetensors").chmod(0o644)
+    state = vgg11().state_dict()
+    torch.save(state, out / "vgg11-zip.pth")
+    save_file(state, out / "vgg11.safetensors")
+    (out / "vgg11.safetensors").chmod(0o644)
     for k in state:
         if k.startswith("classifier"):
             state[k] = torch.full_like(state[k], float("nan"))
-    torch.save(state, out / "features-nan.pth")
+    torch.save(state, out / "vgg11-nan.pth")
 
 
 if __name__ == "__main__":

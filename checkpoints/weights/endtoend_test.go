@@ -24,11 +24,12 @@ var written = []struct {
 	left       string // tensors that are left out
 }{
 	{"pth/testdata/vgg11-zip.pth", "pth/testdata/vgg11.safetensors", "torchvision", Kind{Encoder: "vgg11", Width: 1, Head: 2}, "torchvision", "classifier.6.bias classifier.6.weight"},
+	{"testdata/vgg11-zip.pth", "testdata/vgg11.safetensors", "torchvision", Kind{Encoder: "vgg11", Width: 1, Head: 2}, "torchvision", "classifier.6.bias classifier.6.weight"},
 	{"pth/testdata/vgg11-legacy.pth", "pth/testdata/vgg11.safetensors", "torchvision", Kind{Encoder: "vgg11", Width: 1, Head: 2}, "torchvision", "classifier.6.bias classifier.6.weight"},
 	{"pth/testdata/vgg11_bn-zip.pth", "pth/testdata/vgg11_bn.safetensors", "torchvision", Kind{Encoder: "vgg11_bn", Width: 1, Head: 2}, "torchvision", "classifier.6.bias classifier.6.weight"},
 	{"pth/testdata/vgg11_bn-legacy.pth", "pth/testdata/vgg11_bn.safetensors", "torchvision", Kind{Encoder: "vgg11_bn", Width: 1, Head: 2}, "torchvision", "classifier.6.bias classifier.6.weight"},
 	{"pth/testdata/vgg11.safetensors", "pth/testdata/vgg11.safetensors", "torchvision", Kind{Encoder: "vgg11", Width: 1, Head: 2}, "torchvision", "classifier.6.bias classifier.6.weight"},
-	{"testdata/features-nan.pth", "testdata/features.safetensors", "torchvision", Kind{Encoder: "vgg11", Width: 1}, "features",
+	{"testdata/vgg11-nan.pth", "testdata/vgg11.safetensors", "torchvision", Kind{Encoder: "vgg11", Width: 1}, "features",
 		"classifier.6.bias classifier.6.weight classifier.0.weight classifier.0.bias classifier.3.weight classifier.3.bias"},
 	{"testdata/fcn8s-zip.pth", "testdata/fcn8s.safetensors", "pytorch-fcn", Kind{Encoder: "vgg16", Width: 1, Head: 2, Classes: 2, Arch: "fcn8s", Upsample: "learned"}, "", ""},
 	{"testdata/fcn16s-parallel.pth", "testdata/fcn16s.safetensors", "pytorch-fcn", Kind{Encoder: "vgg16", Width: 1, Head: 2, Classes: 2, Arch: "fcn16s", Upsample: "learned"}, "", ""},

@@ -107,6 +107,9 @@ func sourceSummary(source *weights.Source) string {
 	if k.AtOnce {
 		parts = append(parts, "at once")
 	}
+	if entry := source.Entry(); entry != "" {
+		parts = append(parts, "its entry "+entry)
+	}
 	return strings.Join(parts, ", ")
 }
 
