@@ -3,7 +3,7 @@
 // the mean image of a .binaryproto file.
 //
 // A file is walked over field by field: the numbers stay in it until they are read.
-// docs/foreign.md lists what is read.
+// docs/formats.md lists what is read.
 package caffe
 
 import (
