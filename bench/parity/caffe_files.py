@@ -55,8 +55,8 @@ class Net:
         self.rng, self.v1, self.double = rng, v1, double
         self.tensors, self.types, self.mean = {}, {}, None
 
-    def layer(self, name: str, kind: str, *shapes: tuple[int, ...], **fields):
-        """Adds a layer with random blobs. V1 files have the shape in four numbers, padded in front."""
+    def layer(self, name: str, kind: str, *shapes: tuple[int, ...], constant: float | None = None, **fields):
+        """Adds a layer with random blobs, or ones of a constant. V1 files have the shape in four numbers, padded in front."""
         layer = self.proto.layers.add(name=name) if self.v1 else self.proto.layer.add(name=name)
         v1_types = {"InnerProduct": "INNER_PRODUCT", "ReLU": "RELU"}
         layer.type = layer.LayerType.Value(v1_types.get(kind, kind.upper())) if self.v1 else kind
@@ -72,6 +72,8 @@ class Net:
             else:
                 blob.shape.dim.extend(shape)
             values = self.rng.standard_normal(shape, np.float64 if self.double else np.float32)
+            if constant is not None:
+                values[...] = constant
             (blob.double_data if self.double else blob.data).extend(values.ravel())
             self.tensors[f"{name}/{i}"] = values
         self.types.setdefault(name, kind)
@@ -104,7 +106,7 @@ def vgg16(message, rng, width: int, head: int, classes: int, side: int) -> Net:
     net.proto.input.append("data")
     net.proto.input_dim.extend([10, 3, 224, 224])
     net.layer("data", "Data", transform_param={"mirror": True, "crop_size": 224, "mean_value": [103.939, 116.779, 123.68]})
-    net.mean = {"values": [float(np.float32(v)) for v in (103.939, 116.779, 123.68)], "scale": 1}
+    net.mean = {"values": [103.939, 116.779, 123.68], "scale": 1}
     channels = net.vgg(width)
     size = channels * side * side
     for name, out, into in [("fc6", head, size), ("fc7", head, head), ("fc8", classes, head)]:
@@ -112,6 +114,7 @@ def vgg16(message, rng, width: int, head: int, classes: int, side: int) -> Net:
         if name != "fc8":
             net.layer("relu" + name[2:], "ReLU")
             net.layer("drop" + name[2:], "Dropout", dropout_param={"dropout_ratio": 0.5})
+    net.layer("prob", "Softmax")
     return net
 
 
@@ -121,7 +124,7 @@ def fcn8s(message, rng, at_once: bool, classes: int = 3) -> Net:
     if at_once:
         fields = {"scale": 0.5, "mean_value": [104.00699, 116.66877, 122.67892]}
         net.layer("data", "Data", transform_param=fields)
-        net.mean = {"values": [float(np.float32(v)) for v in fields["mean_value"]], "scale": 0.5}
+        net.mean = {"values": fields["mean_value"], "scale": 0.5}
     else:
         param = f"{{'sbdd_dir': '../data/sbdd/dataset', 'seed': 1337, 'split': 'train', 'mean': {PAPER_MEAN}}}"
         net.layer("data", "Python", python_param={"module": "voc_layers", "layer": "SBDDSegDataLayer", "param_str": param})
@@ -133,7 +136,8 @@ def fcn8s(message, rng, at_once: bool, classes: int = 3) -> Net:
     net.layer("upscore2", "Deconvolution", (classes, classes, 4, 4))
     for pool, channels, up, kernel in [("pool4", 8, "upscore_pool4", 4), ("pool3", 4, "upscore8", 16)]:
         if at_once:
-            layer = net.layer("scale_" + pool, "Scale", (channels,), scale_param={"axis": 1})
+            constant = {"pool4": 0.01, "pool3": 0.0001}[pool]
+            layer = net.layer("scale_" + pool, "Scale", (channels,), constant=constant, scale_param={"axis": 1})
             layer.param.add(lr_mult=0)
         net.layer("score_" + pool, "Convolution", (classes, channels, 1, 1), (classes,))
         net.layer("fuse_" + pool, "Eltwise")
@@ -167,12 +171,12 @@ def mean_image(message, rng, double: bool = False) -> tuple[bytes, list[float]]:
 def write(proto: Path, out: Path) -> None:
     packed, unpacked = load(proto), load(proto, packed=False)
     rng = np.random.default_rng(1)
-    vgg16(packed, rng, width=1, head=4, classes=5, side=2).write(out / "vgg16_v1")
+    vgg16(packed, rng, width=1, head=4, classes=5, side=7).write(out / "vgg16_v1")
     fcn8s(packed, rng, at_once=False).write(out / "fcn8s_v2")
     fcn8s(packed, rng, at_once=True).write(out / "fcn8s_atonce_v2")
     tiny(packed, rng).write(out / "tiny")
     tiny(packed, rng, double=True).write(out / "tiny_double")
-    vgg16(unpacked, rng, width=1, head=4, classes=5, side=2).write(out / "vgg16_unpacked")
+    vgg16(unpacked, rng, width=1, head=4, classes=5, side=7).write(out / "vgg16_unpacked")
     tiny(unpacked, rng).write(out / "tiny_unpacked")
     # A snapshot of a solver has the differences, too, and more layers may follow in pieces:
     # two messages of the same kind, one after the other, are one.

@@ -122,7 +122,38 @@ func (s *Source) describe() error {
 	}
 	s.kind.Classes = shapes["score_fr.weight"][0]
 	s.kind.Arch, s.kind.Upsample = arch(shapes), upsample(shapes)
+	// fcnx's own nets may upsample without weights, those of the authors do not.
+	if s.kind.Upsample == "bilinear" && (s.family.name == "caffe" || s.family.name == "chainer") {
+		return errors.New("it has score_fr and no upsampling: was the file cut off between two layers?")
+	}
 	return nil
+}
+
+// ended is a file of layers in the order in which they run, and whose format does not
+// tell whether some are missing at its end.
+type ended interface {
+	Last() (name, kind string)
+}
+
+// Doubt says why the file may be a piece of a longer one. It is empty where nothing
+// speaks for that.
+func (s *Source) Doubt() string {
+	e, ok := s.tensors.(ended)
+	if !ok || s.kind.Classes > 0 {
+		return ""
+	}
+	name, kind := e.Last()
+	switch kind { // what a part of a net ends with; a whole one has a loss or the like
+	case "Convolution", "InnerProduct", "ReLU", "Pooling", "Dropout", "Split", "BatchNorm", "Scale":
+	default:
+		return ""
+	}
+	for _, row := range s.out { // its classifier is there
+		if layer, _, _ := strings.Cut(row.Tensor, "/"); layer == name {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s ends with the layer %s, and a caffemodel does not tell whether more should follow: if it is not meant to be a part of a network, it was cut off", s.Path(), name)
 }
 
 // classifiers leaves out what stood on fc7 for the classes of another set, and refuses
@@ -167,7 +198,7 @@ func (s *Source) scaled(names []string, infos map[string]checkpoints.Info, prefi
 		info := infos[prefix+name]
 		decode, ok := decoders[info.DType]
 		size, err := info.Size()
-		if err != nil || !ok || size > 1<<20 {
+		if err != nil || !ok || size == 0 || size > 1<<20 {
 			return fmt.Errorf("%s is %s of %s: one number a channel should be there", info.Name, shape(info.Shape), info.DType)
 		}
 		values, err := s.first(info.Name, info.DType, int(size)/decode.size)
@@ -212,6 +243,10 @@ func (s *Source) assume() {
 	}
 	// Caffe's transformer subtracts first, and then multiplies.
 	if mean, scale, said := m.Mean(); said {
+		if len(mean) > 1 && len(mean) != 3 {
+			s.pixels = Pixels{} // not of images of three channels; nobody knows
+			return
+		}
 		p := &s.pixels.Preprocess
 		if scale != 0 {
 			p.Scale = scale

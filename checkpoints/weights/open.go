@@ -1,14 +1,12 @@
 package weights
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"strings"
 
 	"github.com/fcnx/fcnx/checkpoints"
@@ -100,38 +98,38 @@ func sniff(path string) (format, error) {
 	}
 	start = start[:n]
 	if bytes.HasPrefix(start, []byte("PK\x03\x04")) {
-		format, err := sniffZip(f, info.Size())
+		format, err := sniffZip(start)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", path, err)
 		}
 		return format, nil
 	}
 	format, what := recogniseStart(start)
+	if what == meanImage {
+		if mean, err := caffe.ReadMean(path); err == nil {
+			what += fmt.Sprintf(", here [%.6g, %.6g, %.6g] in order %q", mean[0], mean[1], mean[2], "bgr")
+		}
+	}
 	if what != "" {
 		return 0, fmt.Errorf("%s is no file of weights: %s", path, what)
 	}
 	return format, nil
 }
 
-// sniffZip tells by the names of the members.
-func sniffZip(r io.ReaderAt, size int64) (format, error) {
-	archive, err := zip.NewReader(r, size)
-	if err != nil {
-		return 0, fmt.Errorf("a zip archive whose directory cannot be read (%w): was the download cut off?", err)
+// sniffZip tells by the name of the first member. The directory at the zip's end would
+// say more, and would be read by archive/zip, which allocates what it claims: the
+// formats' own readers bound that.
+func sniffZip(start []byte) (format, error) {
+	const fixed = 30 // bytes of a member's header before its name
+	if len(start) < fixed {
+		return 0, errors.New("a zip archive that is cut off in its first bytes")
 	}
-	arrays := 0
-	for _, member := range archive.File {
-		if path.Base(member.Name) == "data.pkl" {
-			return formatPTH, nil
-		}
-		if strings.HasSuffix(member.Name, ".npy") {
-			arrays++
-		}
-	}
-	if arrays > 0 {
+	name := start[fixed:]
+	name = name[:min(len(name), int(binary.LittleEndian.Uint16(start[26:])))]
+	if bytes.HasSuffix(name, []byte(".npy")) {
 		return formatNPZ, nil
 	}
-	return 0, errors.New("a zip archive that neither torch.save nor numpy.savez wrote; if there is a file of weights in it, unpack it")
+	return formatPTH, nil
 }
 
 // recogniseStart tells the format by the first bytes. what says what the file is where
@@ -166,6 +164,8 @@ func isSafetensors(start []byte) bool {
 // of the older kind (field 2) or of the newer one (field 100).
 func isCaffe(start []byte) bool {
 	switch {
+	case start[0] == 0x1a && len(start) > 2: // the name of an input, of a net without one
+		return isText(start[2:min(len(start), 2+int(start[1]))])
 	case start[0] == 0x12, bytes.HasPrefix(start, []byte{0xa2, 0x06}):
 		return true
 	case start[0] != 0x0a || len(start) < 3:
@@ -219,6 +219,8 @@ func stranger(start []byte) string {
 	return protobuf(start)
 }
 
+const meanImage = "it is a mean image of Caffe (.binaryproto), whose mean goes into [preprocess]"
+
 // protobuf tells apart the messages of other programs, which have no mark: by the
 // fields that they begin with.
 func protobuf(start []byte) string {
@@ -232,7 +234,7 @@ func protobuf(start []byte) string {
 	}
 	if rest, ok := field(0, 0x08); ok && len(rest) > 0 { // ir_version of ONNX, saved_model_schema_version of TensorFlow
 		if rest[0] == 0x10 { // a BlobProto
-			return "it is a mean image of Caffe (.binaryproto); its values go into [preprocess] mean"
+			return meanImage
 		}
 		if !strings.ContainsRune("\x12\x1a\x22\x28\x32\x3a\x42\x72", rune(rest[0])) {
 			return ""

@@ -201,6 +201,15 @@ func (s *Source) first(name, dtype string, n int) ([]float32, error) {
 // Path is the path that the file was opened by.
 func (s *Source) Path() string { return s.tensors.Path() }
 
+// Entry is the entry of a checkpoint that was taken for its state dict, such as
+// "model_state_dict". It is empty where the file has none but this one.
+func (s *Source) Entry() string {
+	if e, ok := s.tensors.(interface{ Entry() string }); ok {
+		return e.Entry()
+	}
+	return ""
+}
+
 // Infos lists the variables in fcnx's layout, as an image meets them.
 func (s *Source) Infos() []checkpoints.Info {
 	infos := make([]checkpoints.Info, len(s.takes))

@@ -70,7 +70,7 @@ func (l layout) write(w io.Writer, values []float32) error {
 		for i, v := range block {
 			bits := math.Float32bits(v)
 			if !isFinite(bits) {
-				return fmt.Errorf("%s is %g: the network has diverged, export an earlier checkpoint", l.element(o, i), v)
+				return fmt.Errorf("%s is %g: the network has diverged, export an earlier checkpoint", l.element(o*l.row()+i), v)
 			}
 			binary.LittleEndian.PutUint32(bytes[4*i:], bits)
 		}
@@ -97,7 +97,7 @@ func (l layout) read(r io.Reader, dtype string) ([]float32, error) {
 		decode.into(block, raw)
 		for i, v := range block {
 			if !isFinite(math.Float32bits(v)) {
-				return nil, fmt.Errorf("%s is %g as float32: weights must be finite", l.element(o, i), v)
+				return nil, l.notFinite(o*l.row()+i, v)
 			}
 		}
 		l.fromFile(values, block, o, n)
@@ -108,10 +108,13 @@ func (l layout) read(r io.Reader, dtype string) ([]float32, error) {
 // isFinite looks at the exponent, which NaN and the infinities fill with ones.
 func isFinite(bits uint32) bool { return bits&0x7f800000 != 0x7f800000 }
 
-// element names value i of the block that begins at output channel o, as a place
-// in the file's tensor.
-func (l layout) element(o, i int) string {
-	i += o * l.row()
+// notFinite is the error of value i of the file's tensor.
+func (l layout) notFinite(i int, v float32) error {
+	return fmt.Errorf("%s is %g as float32: weights must be finite", l.element(i), v)
+}
+
+// element names value i, in row-major order, as a place in the file's tensor.
+func (l layout) element(i int) string {
 	place := make([]int, len(l.file.Shape))
 	for d := len(place) - 1; d >= 0; d-- {
 		place[d] = i % l.file.Shape[d]

@@ -18,6 +18,12 @@ func openForeign(ctx context.Context, path, preprocess, order string) (*weights.
 	if err != nil {
 		return nil, err
 	}
+	return recognised(tensors, preprocess, order)
+}
+
+// recognised is [openForeign] of what is open already. It closes the file where there is
+// an error.
+func recognised(tensors weights.Tensors, preprocess, order string) (*weights.Source, error) {
 	source, err := weights.Recognise(tensors)
 	if err != nil {
 		return nil, errors.Join(err, tensors.Close())
@@ -39,8 +45,8 @@ func settlePixels(source *weights.Source, preprocess, order string) error {
 	case order == "" || order == pixels.Order:
 		return nil
 	case pixels.Why == "":
-		return fmt.Errorf("%s does not say in which order its channels are, so they cannot be turned to %s: say what it was trained with, one of %s",
-			source.Path(), order, strings.Join(weights.PreprocessNames(), ", "))
+		return usageError(fmt.Errorf("%s does not say in which order its channels are, so they cannot be turned to %s: say what it was trained with, one of %s",
+			source.Path(), order, strings.Join(weights.PreprocessNames(), ", ")))
 	}
 	source.Reverse()
 	return nil
@@ -100,6 +106,9 @@ func sourceSummary(source *weights.Source) string {
 	}
 	if k.AtOnce {
 		parts = append(parts, "at once")
+	}
+	if entry := source.Entry(); entry != "" {
+		parts = append(parts, "its entry "+entry)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -79,6 +79,9 @@ func (i *initial) openForeign(ctx context.Context, path string, target train.Con
 		config: foreignConfig(i.foreign, target), parts: partsOf(i.foreign), source: path,
 		values: weightsValues{i.foreign}, close: i.foreign.Close,
 	}
+	if doubt := i.foreign.Doubt(); doubt != "" {
+		warn(doubt)
+	}
 	pixels := i.foreign.Pixels()
 	if pixels.Why == "" {
 		warn(fmt.Sprintf("%s does not say how its network saw pixels: taken for model.geometry = %q and [preprocess] as they are here", path, target.Model.Geometry))

@@ -387,11 +387,16 @@ func (n *network) parseClasses(path string, text []byte) (err error) {
 
 // variables are those of the network, or of the parts that there are.
 func (n *network) variables() []models.Variable {
-	vars := n.config.Network().Variables()
-	if n.parts == nil {
+	return partVariables(n.config.Network(), n.parts)
+}
+
+// partVariables are those of some parts of a network; nil means all.
+func partVariables(net models.Config, parts []string) []models.Variable {
+	vars := net.Variables()
+	if parts == nil {
 		return vars
 	}
-	return slices.DeleteFunc(vars, func(v models.Variable) bool { return !slices.Contains(n.parts, v.Part) })
+	return slices.DeleteFunc(vars, func(v models.Variable) bool { return !slices.Contains(parts, v.Part) })
 }
 
 // loadNetworkConfig reads a configuration of which the network counts.

@@ -66,23 +66,28 @@ func runWeightsImport(cmd *cobra.Command, arg string, flags importFlags) error {
 	}
 	path, note, err := fetched(cmd.Context(), arg, warn)
 	if err != nil {
-		return err
+		return interrupted(cmd.Context(), err, "nothing was written")
 	}
 	if note != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), note)
 	}
-	meta, err := weightsMetadata(cmd.Context(), path)
+	tensors, err := openTensors(cmd.Context(), path)
 	if err != nil {
 		return dataError(err)
 	}
-	if meta[metaConfig] != "" {
-		return usageError(fmt.Errorf("%s says itself what it is; train --init takes it as it is", arg))
+	if weights.Metadata(tensors)[metaConfig] != "" {
+		return errors.Join(usageError(fmt.Errorf("%s says itself what it is; train --init takes it as it is", arg)), tensors.Close())
 	}
-	source, err := openForeign(cmd.Context(), path, flags.preprocess, flags.order)
+	source, err := recognised(tensors, flags.preprocess, flags.order)
 	if err != nil {
 		return dataError(err)
 	}
 	defer source.Close()
+	config := foreignConfig(source, train.Default())
+	config.Model.AtOnce = config.Model.AtOnce || flags.atOnce
+	if err := source.Fits(infosOf(partVariables(config.Network(), partsOf(source)))); err != nil {
+		return dataError(err)
+	}
 
 	fmt.Fprintf(stdout, "%s: %s\n", arg, sourceSummary(source))
 	printRows(stdout, source.Rows(), nil)
@@ -94,24 +99,17 @@ func runWeightsImport(cmd *cobra.Command, arg string, flags importFlags) error {
 	} else {
 		fmt.Fprintf(stdout, "preprocessing: %s (%s; --preprocess says another)\n%s", orNumbers(pixels.Name), pixels.Why, pixelLines(train.PreprocessConfig(pixels.Preprocess)))
 	}
-	if flags.out == "" {
-		return checkValues(source)
+	if doubt := source.Doubt(); doubt != "" {
+		warn(doubt)
 	}
-	written, err := importWeights(source, flags, filepath.Base(arg))
+	if flags.out == "" {
+		return dataError(source.Check())
+	}
+	written, err := importWeights(source, config, flags, filepath.Base(arg))
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: %d tensors, %.1f MB\n  sha256 %s\n", flags.out, len(source.Infos()), float64(written.Bytes)/1e6, written.SHA256)
-	return nil
-}
-
-// checkValues reads everything, as whoever takes the file over will.
-func checkValues(source *weights.Source) error {
-	for _, info := range source.Infos() {
-		if _, err := source.Read(info.Name); err != nil {
-			return dataError(err)
-		}
-	}
 	return nil
 }
 
@@ -127,12 +125,11 @@ func freshLines(source *weights.Source) []string {
 }
 
 // importWeights writes the file with all that [network.readMetadata] wants to know.
-func importWeights(source *weights.Source, flags importFlags, name string) (checkpoints.Written, error) {
+func importWeights(source *weights.Source, config train.Config, flags importFlags, name string) (checkpoints.Written, error) {
 	var none checkpoints.Written
 	if source.Pixels().Why == "" {
 		return none, usageError(fmt.Errorf("%s does not tell what it was trained with; add --preprocess, one of %s", name, strings.Join(weights.PreprocessNames(), ", ")))
 	}
-	config := foreignConfig(source, train.Default())
 	parts := partsOf(source)
 	model := map[string]any{"encoder": config.Model.Encoder, "width": config.Model.Width}
 	if source.Kind().Head > 0 {
@@ -147,7 +144,13 @@ func importWeights(source *weights.Source, flags importFlags, name string) (chec
 			return none, usageError(errors.New(name + " does not tell its geometry; add --geometry"))
 		}
 		model["arch"], model["classes"], model["upsample"] = config.Model.Arch, config.Model.Classes, config.Model.Upsample
-		model["geometry"], model["at_once"] = geometry, config.Model.AtOnce || flags.atOnce
+		model["geometry"], model["at_once"] = geometry, config.Model.AtOnce
+		config.Model.Geometry = geometry
+		if err := config.Network().Validate(); err != nil {
+			return none, usageError(fmt.Errorf("%s: %w", name, err))
+		}
+	} else if flags.atOnce || flags.geometry != "" {
+		return none, usageError(fmt.Errorf("%s is no whole network; leave --at-once and --geometry out", name))
 	}
 	text, err := toml.Marshal(map[string]any{"model": model, "preprocess": config.Preprocess})
 	if err != nil {
@@ -160,7 +163,7 @@ func importWeights(source *weights.Source, flags importFlags, name string) (chec
 	if parts != nil {
 		meta[metaParts] = strings.Join(parts, ",")
 	}
-	written, err := weights.Export(flags.out, source.Infos(), meta, source.Read)
+	written, err := source.Export(flags.out, meta)
 	var write *os.PathError
 	if err != nil && !errors.As(err, &write) {
 		return written, dataError(err) // what was read, and not where it was to go

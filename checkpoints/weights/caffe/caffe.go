@@ -3,7 +3,7 @@
 // the mean image of a .binaryproto file.
 //
 // A file is walked over field by field: the numbers stay in it until they are read.
-// docs/foreign.md lists what is read.
+// docs/formats.md lists what is read.
 package caffe
 
 import (
@@ -26,6 +26,7 @@ type File struct {
 	tensors []tensor          // sorted by name
 	types   map[string]string // of the layers, by name
 	mean    *mean             // nil when no layer has one
+	last    string            // the name of the last layer
 }
 
 // tensor is a blob under the name that it has here.
@@ -38,7 +39,7 @@ type tensor struct {
 // weights of most layers, "L/1", their bias, and so on. Errors name the file.
 //
 // The format has neither a length nor a checksum: a file that was cut off exactly
-// between two layers opens with those that are left.
+// between two layers opens with those that are left. [File.Last] says where it ends.
 func Open(path string) (*File, error) {
 	r, size, err := openRegular(path)
 	if err != nil {
@@ -82,7 +83,7 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 		return nil, fmt.Errorf("%s: bad caffemodel: %w", path, err)
 	}
 	slices.SortFunc(n.tensors, func(a, b tensor) int { return strings.Compare(a.Name, b.Name) })
-	return &File{path, r, func() error { return nil }, n.tensors, n.types, n.mean}, nil
+	return &File{path, r, func() error { return nil }, n.tensors, n.types, n.mean, n.last}, nil
 }
 
 // Path is the path that the file was opened by.
@@ -114,6 +115,10 @@ func (f *File) Layer(name string) (kind string, ok bool) {
 	kind, ok = f.types[name]
 	return kind, ok
 }
+
+// Last is the name and type of the file's last layer, in the order in which Caffe runs
+// them.
+func (f *File) Last() (name, kind string) { return f.last, f.types[f.last] }
 
 // Mean is what the file's data layer says of preprocessing, which is (x - mean) *
 // scale of pixels from 0 to 255: a value for each channel in the order of the file,

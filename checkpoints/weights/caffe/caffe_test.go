@@ -105,7 +105,7 @@ func TestShapesOfTheField(t *testing.T) {
 	}{
 		{"vgg16_v1", "conv1_1/0", "Convolution", []int{1, 3, 3, 3}},
 		{"vgg16_v1", "conv1_1/1", "Convolution", []int{1, 1, 1, 1}},
-		{"vgg16_v1", "fc6/0", "InnerProduct", []int{1, 1, 4, 32}},
+		{"vgg16_v1", "fc6/0", "InnerProduct", []int{1, 1, 4, 392}},
 		{"vgg16_v1", "fc6/1", "InnerProduct", []int{1, 1, 1, 4}},
 		{"fcn8s_v2", "fc6/0", "Convolution", []int{4, 8, 7, 7}},
 		{"fcn8s_v2", "upscore8/0", "Deconvolution", []int{3, 3, 16, 16}},

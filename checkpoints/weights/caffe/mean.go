@@ -70,7 +70,7 @@ func (n *net) transform(m *mean, f field) error {
 }
 
 func (m *mean) setScale(bits uint64) error {
-	m.given, m.scale = true, float64(math.Float32frombits(uint32(bits)))
+	m.given, m.scale = true, decimal(bits)
 	if !finite(m.scale) || m.scale == 0 {
 		return fmt.Errorf("a scale of %v", m.scale)
 	}
@@ -78,7 +78,7 @@ func (m *mean) setScale(bits uint64) error {
 }
 
 func (m *mean) add(bits uint64) error {
-	v := float64(math.Float32frombits(uint32(bits)))
+	v := decimal(bits)
 	if !finite(v) {
 		return fmt.Errorf("a mean of %v", v)
 	}
@@ -87,6 +87,14 @@ func (m *mean) add(bits uint64) error {
 	}
 	m.given, m.values = true, append(m.values, v)
 	return nil
+}
+
+// decimal is the shortest number that a float32 can stand for: 103.939 and not
+// 103.93900299072266, because somebody wrote it down.
+func decimal(bits uint64) float64 {
+	f := math.Float32frombits(uint32(bits))
+	v, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64) // of its own making
+	return v
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -44,6 +44,7 @@ type net struct {
 	types    map[string]string
 	weighted map[string]bool // the layers that have blobs, by name
 	mean     *mean
+	last     string // the name of the layer before
 }
 
 // layer is one layer as it is read.
@@ -155,6 +156,7 @@ func (n *net) add(l layer) error {
 	if _, known := n.types[l.name]; !known || len(l.blobs) > 0 {
 		n.types[l.name] = l.kind
 	}
+	n.last = l.name
 	for _, m := range []mean{l.transform, l.python} {
 		if m.given && n.mean == nil {
 			n.mean = &m

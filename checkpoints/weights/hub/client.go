@@ -42,6 +42,10 @@ func FromEnv(getenv func(string) string) (*Client, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" {
 		return nil, errors.New("HF_ENDPOINT is not the address of a hub, such as https://HOST")
 	}
+	token := strings.TrimSpace(getenv("HF_TOKEN"))
+	if token != "" && u.Scheme == "http" && !isThisMachine(u.Hostname()) {
+		return nil, fmt.Errorf("HF_TOKEN would travel to %s unencrypted: begin HF_ENDPOINT with https://, or leave HF_TOKEN out", u.Host)
+	}
 	cache := getenv("XDG_CACHE_HOME")
 	if cache == "" {
 		home := getenv("HOME")
@@ -52,7 +56,7 @@ func FromEnv(getenv func(string) string) (*Client, error) {
 	}
 	return &Client{
 		Endpoint: endpoint,
-		Token:    strings.TrimSpace(getenv("HF_TOKEN")),
+		Token:    token,
 		Dir:      filepath.Join(cache, "fcnx", "hub"),
 		HTTP: &http.Client{
 			Transport: &http.Transport{
@@ -68,14 +72,22 @@ func FromEnv(getenv func(string) string) (*Client, error) {
 	}, nil
 }
 
+func isThisMachine(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
 // checkRedirect follows the hub to wherever it keeps large files. The standard library
-// leaves the token behind when the host changes; what was encrypted must stay so.
+// leaves the token behind when the host changes, but not for hosts below the hub's own
+// (cdn.HOST), and the token is for the hub alone. What was encrypted must stay so.
 func checkRedirect(request *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return errors.New("it redirects in circles")
 	}
 	if via[0].URL.Scheme == "https" && request.URL.Scheme != "https" {
 		return errors.New("it redirects to an unencrypted address")
+	}
+	if request.URL.Host != via[0].URL.Host {
+		request.Header.Del("Authorization")
 	}
 	return nil
 }

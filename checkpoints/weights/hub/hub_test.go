@@ -251,3 +251,39 @@ func TestFromEnv(t *testing.T) {
 	require.Equal(t, "https://hub", client.Endpoint)
 	require.Equal(t, "/home/a/.cache/fcnx/hub", client.Dir)
 }
+
+// The token is for the hub, and not for a host below it that keeps its files, to which
+// the standard library would take it along.
+func TestRedirectLeavesTheTokenBehind(t *testing.T) {
+	ask := func(address, token string) *http.Request {
+		r, err := http.NewRequest(http.MethodGet, address, nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", token)
+		return r
+	}
+	first := ask("https://hub.example/a", "Bearer secret")
+	for address, want := range map[string]string{
+		"https://hub.example/b":      "Bearer secret",
+		"https://cdn.hub.example/b":  "",
+		"https://hub.example:8443/b": "",
+	} {
+		next := ask(address, "Bearer secret")
+		require.NoError(t, checkRedirect(next, []*http.Request{first}))
+		require.Equal(t, want, next.Header.Get("Authorization"), address)
+	}
+	require.ErrorContains(t, checkRedirect(ask("http://hub.example/b", ""), []*http.Request{first}), "unencrypted")
+}
+
+func TestTokenIsNotSentUnencrypted(t *testing.T) {
+	env := func(endpoint, token string) func(string) string {
+		return func(key string) string {
+			return map[string]string{"HF_ENDPOINT": endpoint, "HF_TOKEN": token, "HOME": "/home/x"}[key]
+		}
+	}
+	_, err := FromEnv(env("http://hub.example", "secret"))
+	require.EqualError(t, err, "HF_TOKEN would travel to hub.example unencrypted: begin HF_ENDPOINT with https://, or leave HF_TOKEN out")
+	for _, good := range [][2]string{{"https://hub.example", "secret"}, {"http://hub.example", ""}, {"http://127.0.0.1:8080", "secret"}, {"http://localhost", "secret"}, {"http://[::1]:1", "secret"}} {
+		_, err := FromEnv(env(good[0], good[1]))
+		require.NoError(t, err, good)
+	}
+}

@@ -2,7 +2,7 @@
 // numpy.savez and numpy.savez_compressed write, and Chainer's serializers.save_npz
 // through them.
 //
-// Nothing in a file is executed: arrays of Python objects are refused. docs/foreign.md
+// Nothing in a file is executed: arrays of Python objects are refused. docs/formats.md
 // lists what is read.
 package npz
 

@@ -44,7 +44,7 @@ func readArchive(r io.ReaderAt, size int64) (Index, error) {
 	}
 	switch _, isScript := entries[a.prefix+"constants.pkl"]; {
 	case a.prefix == "":
-		return Index{}, errors.New("it is a zip file without an entry data.pkl, not a file of torch.save")
+		return Index{}, errors.New("it is a zip file without an entry data.pkl, which neither torch.save nor numpy.savez wrote; if there is a file of weights in it, unpack it")
 	case isScript:
 		return Index{}, errors.New("it is a TorchScript program, not a state dict: save torch.jit.load(FILE).state_dict() by torch.save")
 	}
