@@ -111,6 +111,11 @@ func positions(data []byte) (map[string]unstable.Position, error) {
 		}
 		return prefix
 	}
+	begins := func(key string, node *unstable.Node) {
+		if it := node.Key(); it.Next() {
+			found[key] = p.Shape(it.Node().Raw).Start
+		}
+	}
 	var keyValue func(prefix string, node *unstable.Node)
 	keyValue = func(prefix string, node *unstable.Node) {
 		key := note(prefix, node)
@@ -126,13 +131,15 @@ func positions(data []byte) (map[string]unstable.Position, error) {
 		switch node := p.Expression(); node.Kind {
 		case unstable.Table:
 			table = note("", node)
+			if name, rest, ok := strings.Cut(table, "."); ok && arrays[name] > 0 { // [a.b] is of the last [[a]]
+				table = fmt.Sprintf("%s[%d].%s", name, arrays[name], rest)
+				begins(table, node)
+			}
 		case unstable.ArrayTable:
 			name := note("", node)
 			arrays[name]++
 			table = fmt.Sprintf("%s[%d]", name, arrays[name])
-			if it := node.Key(); it.Next() {
-				found[table] = p.Shape(it.Node().Raw).Start
-			}
+			begins(table, node)
 		case unstable.KeyValue:
 			keyValue(table, node)
 		}

@@ -24,21 +24,23 @@ type StageConfig struct {
 	AtOnce  *bool    `toml:"at_once"`
 	Dropout *float64 `toml:"dropout"`
 
-	Steps       *int       `toml:"steps"`  // of this stage; one of steps and epochs
-	Epochs      *float64   `toml:"epochs"` // of this stage; one of steps and epochs
-	LR          *float64   `toml:"lr"`
-	Momentum    *float64   `toml:"momentum"`
-	WeightDecay *float64   `toml:"weight_decay"`
-	BiasLR      *float64   `toml:"bias_lr"`
-	EncoderLR   *float64   `toml:"encoder_lr"`
-	HeadLR      *float64   `toml:"head_lr"`
-	Freeze      *[]string  `toml:"freeze"`
-	Schedule    *string    `toml:"schedule"` // over the steps of this stage, as warm-up is
-	Power       *float64   `toml:"power"`
-	Milestones  *[]float64 `toml:"milestones"`
-	StepFactor  *float64   `toml:"step_factor"`
-	Warmup      *int       `toml:"warmup"`
-	Clip        *float64   `toml:"clip"`
+	Steps       *int      `toml:"steps"`  // of this stage; one of steps and epochs
+	Epochs      *float64  `toml:"epochs"` // of this stage; one of steps and epochs
+	LR          *float64  `toml:"lr"`
+	Momentum    *float64  `toml:"momentum"`
+	WeightDecay *float64  `toml:"weight_decay"`
+	BiasLR      *float64  `toml:"bias_lr"`
+	EncoderLR   *float64  `toml:"encoder_lr"`
+	HeadLR      *float64  `toml:"head_lr"`
+	Freeze      *[]string `toml:"freeze"`
+	// Rates take the place of all those of the run, and are not added to them.
+	Rates      *map[string]float64 `toml:"rates"`
+	Schedule   *string             `toml:"schedule"` // over the steps of this stage, as warm-up is
+	Power      *float64            `toml:"power"`
+	Milestones *[]float64          `toml:"milestones"`
+	StepFactor *float64            `toml:"step_factor"`
+	Warmup     *int                `toml:"warmup"`
+	Clip       *float64            `toml:"clip"`
 }
 
 const (

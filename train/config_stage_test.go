@@ -17,6 +17,7 @@ encoder = "vgg11"
 momentum = 0.5
 weight_decay = 1e-3
 freeze = ["conv1_*"]
+rates = { "score_*" = 10, "fc6" = 2 }
 [[stage]]
 arch = "fcn32s"
 steps = 100
@@ -27,6 +28,8 @@ arch = "fcn16s"
 epochs = 1.5
 freeze = []
 lr = 1
+[stage.rates]
+score_pool4 = 5
 `
 
 func loadStaged(t *testing.T, file string) (Config, Origins) {
@@ -39,14 +42,16 @@ func TestStages(t *testing.T) {
 	c, origins := loadStaged(t, stagedFile)
 	require.NoError(t, c.Validate())
 	require.NoError(t, c.ValidateNetwork())
-	require.Equal(t, "a.toml:12:1", origins["stage[1].lr"])
-	require.Equal(t, "a.toml:18:1", origins["stage[2].lr"])
+	require.Equal(t, "a.toml:13:1", origins["stage[1].lr"])
+	require.Equal(t, "a.toml:19:1", origins["stage[2].lr"])
+	require.Equal(t, "a.toml:20:2", origins["stage[2].rates"])
 
 	base := c
 	base.Stage = nil
 	first, second := base, base
 	first.Model.Arch, first.Train.Steps, first.Train.LR = "fcn32s", 100, 1e-3
 	second.Model.Arch, second.Train.Epochs, second.Train.LR, second.Train.Freeze = "fcn16s", 1.5, 1, nil
+	second.Train.Rates = map[string]float64{"score_pool4": 5}
 	require.Equal(t, []Config{first, second}, c.Stages())
 	require.Equal(t, "fcn32s", c.StageName(0))
 	require.Equal(t, "sixteen", c.StageName(1))
@@ -66,7 +71,7 @@ func TestStages(t *testing.T) {
 
 func TestDiffOfStages(t *testing.T) {
 	c, _ := loadStaged(t, stagedFile)
-	other, _ := loadStaged(t, stagedFile+"clip = 1.0\n[[stage]]\narch = 'fcn8s'\nsteps = 3\n")
+	other, _ := loadStaged(t, strings.Replace(stagedFile, "lr = 1\n", "clip = 1.0\nlr = 1\n", 1)+"score_fr = 2\n[[stage]]\narch = 'fcn8s'\nsteps = 3\n")
 	var lines []string
 	for _, change := range append(Diff(c, other), Diff(other, c)...) {
 		require.False(t, change.Harmless())
@@ -74,8 +79,8 @@ func TestDiffOfStages(t *testing.T) {
 		lines = append(lines, change.String())
 	}
 	require.Equal(t, []string{
-		"stage[2].clip: 1.0, was nothing", "stage[3].arch: 'fcn8s', was nothing", "stage[3].steps: 3, was nothing",
-		"stage[2].clip: nothing, was 1.0", "stage[3].arch: nothing, was 'fcn8s'", "stage[3].steps: nothing, was 3",
+		"stage[2].rates: {score_fr = 2.0, score_pool4 = 5.0}, was {score_pool4 = 5.0}", "stage[2].clip: 1.0, was nothing", "stage[3].arch: 'fcn8s', was nothing", "stage[3].steps: 3, was nothing",
+		"stage[2].rates: {score_pool4 = 5.0}, was {score_fr = 2.0, score_pool4 = 5.0}", "stage[2].clip: nothing, was 1.0", "stage[3].arch: nothing, was 'fcn8s'", "stage[3].steps: nothing, was 3",
 	}, lines)
 }
 
@@ -90,7 +95,7 @@ func TestStagesThatCannotBeRead(t *testing.T) {
 		"[[stage]]\nlr = 'a'":                     `a.toml:2:1: stage[1].lr: expected a number, found "a"`,
 		"[[stage]]\nwidth = 3":                    `a.toml:2:1: stage[1].width: is the whole run's; say it in [model]`,
 		"[[stage]]\nbatch = 3":                    `a.toml:2:1: stage[1].batch: is the whole run's; say it in [train]`,
-		"[[stage]]\nlr = 1\n[stage.freeze]":       `a.toml:1:3: stage[1].freeze: expected a list of strings, found a table`,
+		"[[stage]]\nlr = 1\n[stage.freeze]":       `a.toml:3:2: stage[1].freeze: expected a list of strings, found a table`,
 		strings.Repeat("[[stage]]\nlr = 1\n", 65): `a.toml:1:3: stage: 65 of them; at most 64 are allowed`,
 		"[[stages]]\nlr = 1":                      `a.toml:1:3: stages: no such section; did you mean stage?`,
 	} {
@@ -122,6 +127,9 @@ func TestValidateStages(t *testing.T) {
 		stage + "[[stage]]\narch='fcn32s'\nsteps=2":    `a.toml:7:1: stage[2].arch: cannot go on from stage 1: model.arch: fcn16s in the source, fcn32s here: a coarser net has no place for the skips of a finer one`,
 		stage + "power = 2.0\nschedule = 'cosine'\n":   `a.toml:6:1: stage[1].power: train.schedule = "cosine" has none; "poly" has`,
 		"[model]\nwidth = 0\n" + stage + stage:         `a.toml:4:1: model.width: 0 is not between 1 and 1024`,
+		stage + stage + "rates = { fc6 = -1 }":         `a.toml:9:1: stage[2].rates: -1 for "fc6" is not 0 or above`,
+		stage + stage + "[stage.rates]\nfc6 = -1":      `a.toml:9:2: stage[2].rates: -1 for "fc6" is not 0 or above`,
+		stage + "rates = {}\n" + stage:                 ``,
 		stage + stage + stage + "freeze = ['conv1_*']": ``,
 	} {
 		c, origins := loadStaged(t, head+file)

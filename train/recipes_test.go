@@ -37,9 +37,6 @@ func TestRecipes(t *testing.T) {
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			c := recipe(t, path)
-			require.NoError(t, c.Network().Validate())
-			vars := c.Network().Variables()
-			require.NoError(t, c.Train.checkGroups(vars))
 			h, w := 375, 500
 			for _, size := range []string{c.Augment.Resize, c.Augment.Crop} {
 				if size != "" {
@@ -47,20 +44,27 @@ func TestRecipes(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
-			warnings, err := c.Train.Judge(vars, float64(h*w*c.Train.Batch), false)
-			require.NoError(t, err)
-			require.Empty(t, warnings)
-			_, err = NewSchedule(c.Train, 1000)
-			require.NoError(t, err)
+			for _, c := range c.Stages() {
+				require.NoError(t, c.Network().Validate())
+				vars := c.Network().Variables()
+				require.NoError(t, c.Train.checkGroups(vars))
+				warnings, err := c.Train.Judge(vars, float64(h*w*c.Train.Batch), false)
+				require.NoError(t, err)
+				require.Empty(t, warnings)
+				_, err = NewSchedule(c.Train, 1000)
+				require.NoError(t, err)
+			}
 		})
 	}
 }
 
 // The authors' nets are theirs in every number that their solvers and prototxts have,
-// and each stage can begin with the one before it.
+// and each stage can begin with the one before it. The staged run has the same stages.
 func TestPaperRecipes(t *testing.T) {
 	previous := models.Config{}
-	for _, stage := range []struct {
+	staged := recipe(t, "../recipes/voc-staged.toml").Stages()
+	require.Len(t, staged, 3)
+	for i, stage := range []struct {
 		name, arch string
 		atOnce     bool
 		lr         float64
@@ -81,6 +85,9 @@ func TestPaperRecipes(t *testing.T) {
 		want.Eval.EverySteps = 4000
 		got := recipe(t, "../recipes/"+stage.name+".toml")
 		require.Equal(t, want, got, stage.name)
+		if !stage.atOnce {
+			require.Equal(t, want, staged[i], stage.name)
+		}
 
 		net := got.Network()
 		if stage.arch != "fcn32s" && !stage.atOnce {

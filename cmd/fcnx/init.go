@@ -161,10 +161,16 @@ func (i *initial) takeOver(target train.Config) (shared, fresh []models.Variable
 
 // summary is the note that a run begins with.
 func (i *initial) summary(shared, fresh []models.Variable) string {
-	text := fmt.Sprintf("took over %d of %d variables from %s", len(shared), len(shared)+len(fresh), i.source)
+	source := i.source
 	if i.foreign != nil {
-		text += " (" + sourceSummary(i.foreign) + ")"
+		source += " (" + sourceSummary(i.foreign) + ")"
 	}
+	return tookOver(source, shared, fresh)
+}
+
+// tookOver says what of a network comes from source, and what starts fresh.
+func tookOver(source string, shared, fresh []models.Variable) string {
+	text := fmt.Sprintf("took over %d of %d variables from %s", len(shared), len(shared)+len(fresh), source)
 	if len(fresh) > 0 {
 		text += "; fresh: " + strings.Join(variablePaths(fresh), ", ")
 	}

@@ -61,7 +61,7 @@ func TestIndexChildMisbehaves(t *testing.T) {
 		"echo '{}'":                     "gave none",
 		`echo '{"error": "it is odd"}'`: "it is odd",
 		"yes":                           "its index would have more than",
-		"exec yes >&2":                  "ended with signal: broken pipe",
+		"exec yes >&2":                  "ended with ", // SIGPIPE, or an exit status where a run in this process ignores that
 		"echo 'fatal error: runtime: out of memory' >&2; exit 2": "reading its index took more than 1024 MiB",
 	} {
 		require.ErrorContains(t, askShell(t, t.Context(), script), want, script)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type stages []*stage
 func stagesOf(config train.Config, data *trainData, fresh bool, warn func(string)) (stages, error) {
 	configs := config.Stages()
 	all := make(stages, len(configs))
+	heard := stageWarnings{of: map[string][]string{}}
 	for i, c := range configs {
 		s := &stage{index: i, count: len(configs), name: config.StageName(i), config: c, length: data.stepsOf(c.Train)}
 		err := s.engine(data, nil).Validate()
@@ -40,7 +42,7 @@ func stagesOf(config train.Config, data *trainData, fresh bool, warn func(string
 			s.schedule, err = train.NewSchedule(c.Train, int(s.length))
 		}
 		if err == nil {
-			s.learning, err = describeLearning(c, data.train.PixelsPerBatch(), fresh && i == 0, warn)
+			s.learning, err = describeLearning(c, data.train.PixelsPerBatch(), fresh && i == 0, func(text string) { heard.add(i, text) })
 		}
 		if err != nil && s.count > 1 {
 			err = fmt.Errorf("%s: %w", s, err)
@@ -50,8 +52,31 @@ func stagesOf(config train.Config, data *trainData, fresh bool, warn func(string
 		}
 		all[i] = s
 	}
+	heard.tell(len(all), warn)
 	all.layOut(0, 0)
 	return all, nil
+}
+
+// stageWarnings says once what stages are warned of alike, and of which stages it is.
+type stageWarnings struct {
+	texts []string            // in the order in which they were heard
+	of    map[string][]string // the numbers of the stages
+}
+
+func (w *stageWarnings) add(i int, text string) {
+	if w.of[text] == nil {
+		w.texts = append(w.texts, text)
+	}
+	w.of[text] = append(w.of[text], strconv.Itoa(i+1))
+}
+
+func (w *stageWarnings) tell(count int, warn func(string)) {
+	for _, text := range w.texts {
+		if of := w.of[text]; len(of) < count {
+			text = fmt.Sprintf("stage %s of %d: %s", strings.Join(of, " and "), count, text)
+		}
+		warn(text)
+	}
 }
 
 // stepsOf is the length of a stage, or of a run that is one, on this data.
@@ -156,15 +181,7 @@ func (all stages) next(s *stage, c *checkpoints.Checkpoint) (*trainStart, error)
 		stage: next, progress: progressOf(c.Meta), notes: next.note(),
 		values: onlyValues{checkpointValues(c), shared}, checkpoint: c,
 	}
-	taken := fmt.Sprintf("took over %d of %d variables from %s", len(shared), len(shared)+len(fresh), c.Name)
-	if len(fresh) > 0 {
-		var paths []string
-		for _, v := range fresh {
-			paths = append(paths, v.Path())
-		}
-		taken += "; fresh: " + strings.Join(paths, ", ")
-	}
-	start.notes = append(start.notes, taken)
+	start.notes = append(start.notes, tookOver(c.Name, shared, fresh))
 	if scale := start.progress.RateScale; scale != 0 && scale != 1 {
 		start.notes = append(start.notes, fmt.Sprintf("learning rate of this stage's own again, no longer times %.4g as was asked for before", scale))
 	}

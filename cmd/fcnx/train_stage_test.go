@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -142,6 +144,28 @@ func TestGoOn(t *testing.T) {
 		start, err := p.goOn(&checkpoints.Checkpoint{Meta: at(i+1, int64(5*i), int64(5*i+1), 0)}, all)
 		require.NoError(t, err)
 		require.Equal(t, want, start.progress.RateScale)
+	}
+}
+
+// What is odd in several stages is said once, with their numbers where it is not of all.
+func TestStagesAreWarnedOfOnce(t *testing.T) {
+	for frozen, want := range map[string]string{"1 2 3": "", "1 3": "stage 1 and 3 of 3: ", "2": "stage 2 of 3: "} {
+		text := "data = {spec = 'shapes?n=8&val_n=2&size=32x32'}\nmodel = {encoder = 'vgg11_bn', width = 1, head = 2}\n"
+		for i, arch := range []string{"fcn32s", "fcn16s", "fcn8s"} {
+			text += fmt.Sprintf("[[stage]]\narch = %q\nsteps = 2\n", arch)
+			if strings.Contains(frozen, strconv.Itoa(i+1)) {
+				text += "freeze = ['conv1_*']\n"
+			}
+		}
+		config, err := validConfig(train.Sources{File: []byte(text)})
+		require.NoError(t, err)
+		data, err := openTrainData(t.Context(), &config, func(string) {})
+		require.NoError(t, err)
+		var warned []string
+		_, err = stagesOf(config, data, true, func(text string) { warned = append(warned, text) })
+		require.NoError(t, err)
+		require.Len(t, warned, 1)
+		require.Regexp(t, "^"+want+"train.freeze: the convolutions before bn1_1 are frozen", warned[0])
 	}
 }
 
