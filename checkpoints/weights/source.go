@@ -201,6 +201,9 @@ func (s *Source) first(name, dtype string, n int) ([]float32, error) {
 // Path is the path that the file was opened by.
 func (s *Source) Path() string { return s.tensors.Path() }
 
+// Format is [Format] of the file.
+func (s *Source) Format() string { return Format(s.tensors) }
+
 // Infos lists the variables in fcnx's layout, as an image meets them.
 func (s *Source) Infos() []checkpoints.Info {
 	infos := make([]checkpoints.Info, len(s.takes))
