@@ -112,6 +112,17 @@ func product(factors ...int) int64 {
 	return p
 }
 
+// Until is the trace without what comes behind the operation called name.
+func (t Trace) Until(name string) Trace {
+	for i, op := range t.Ops {
+		if op.Name == name {
+			t.Ops = t.Ops[:i+1]
+			break
+		}
+	}
+	return t
+}
+
 // Find gives the operation called name; [Images] is none.
 func (t Trace) Find(name string) (op TracedOp, ok bool) {
 	for _, op := range t.Ops {

@@ -154,3 +154,14 @@ func TestTraceRefuses(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 }
+
+func TestTraceUntil(t *testing.T) {
+	t.Parallel()
+	whole, err := Config{Arch: "fcn8s", Encoder: "vgg16", Classes: 21, Width: 64, Head: 4096, Upsample: Learned, Geometry: Same}.Trace(64, 64)
+	require.NoError(t, err)
+	encoder := whole.Until("pool5")
+	require.Equal(t, "pool5", encoder.Ops[len(encoder.Ops)-1].Name)
+	require.EqualValues(t, 14_714_688, encoder.Parameters()) // torchvision's vgg16().features
+	require.EqualValues(t, 134_260_544, whole.Until("drop7").Parameters(), "and with classifier.0 and classifier.3")
+	require.Equal(t, whole, whole.Until("nothing of that name"))
+}

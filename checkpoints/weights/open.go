@@ -65,6 +65,26 @@ func Metadata(t Tensors) map[string]string {
 	return nil
 }
 
+// Format says in words what kind of file the tensors are of, and of a checkpoint of
+// torch.save which entry was taken for its state dict.
+func Format(t Tensors) string {
+	switch t := t.(type) {
+	case safetensors:
+		return "safetensors"
+	case *pth.File:
+		text := map[pth.Kind]string{pth.Zip: "torch.save's zip (.pth)", pth.Legacy: "torch.save's older kind (.pth)"}[t.Kind()]
+		if t.Entry() != "" {
+			text += ", its entry " + t.Entry()
+		}
+		return text
+	case *npz.File:
+		return "numpy.savez's (.npz)"
+	case *caffe.File:
+		return "Caffe's (.caffemodel)"
+	}
+	return "unknown"
+}
+
 type format int
 
 const (

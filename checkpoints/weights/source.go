@@ -210,6 +210,9 @@ func (s *Source) Entry() string {
 	return ""
 }
 
+// Format is [Format] of the file.
+func (s *Source) Format() string { return Format(s.tensors) }
+
 // Infos lists the variables in fcnx's layout, as an image meets them.
 func (s *Source) Infos() []checkpoints.Info {
 	infos := make([]checkpoints.Info, len(s.takes))

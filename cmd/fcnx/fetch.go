@@ -44,14 +44,23 @@ func fetched(ctx context.Context, arg string, tell func(string)) (path, note str
 // openArgument opens the network that arg names, from a hub where it lies there. stderr
 // hears which commit that is.
 func openArgument(ctx context.Context, arg string, flags networkFlags, stderr io.Writer, warn func(string)) (*network, error) {
+	path, err := fetchedArgument(ctx, arg, stderr, warn)
+	if err != nil {
+		return nil, err
+	}
+	return openNetwork(ctx, path, flags, warn)
+}
+
+// fetchedArgument is fetched, whose note it tells stderr.
+func fetchedArgument(ctx context.Context, arg string, stderr io.Writer, warn func(string)) (string, error) {
 	path, note, err := fetched(ctx, arg, warn)
 	if err != nil {
-		return nil, interrupted(ctx, err, "nothing was done")
+		return "", interrupted(ctx, err, "nothing was done")
 	}
 	if note != "" {
 		fmt.Fprintln(stderr, note)
 	}
-	return openNetwork(ctx, path, flags, warn)
+	return path, nil
 }
 
 // openTensors opens a file of weights of any format. What could execute is read by a

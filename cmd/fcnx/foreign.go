@@ -11,6 +11,33 @@ import (
 	"github.com/fcnx/fcnx/train"
 )
 
+// foreignFile is what there is to say of a file of another program, for people.
+type foreignFile struct {
+	format   string // "torch.save's zip (.pth)"
+	names    string // "torchvision's names"
+	leftOut  int    // tensors that are no part of the network
+	pixels   string // how it is known what it was trained with; empty: it is not
+	pixelsBy string // its name, "torchvision"; may be empty
+}
+
+// newForeignFile says so of source. said are the keys that somebody has said.
+func newForeignFile(source *weights.Source, said train.Origins) *foreignFile {
+	f := &foreignFile{format: source.Format(), names: source.Family() + "'s names"}
+	for _, row := range source.Rows() {
+		if row.Variable == "" {
+			f.leftOut++
+		}
+	}
+	pixels := source.Pixels()
+	f.pixels, f.pixelsBy = pixels.Why, pixels.Name
+	for _, key := range []string{"order", "scale", "mean", "std"} {
+		if _, ok := said["preprocess."+key]; ok {
+			f.pixels, f.pixelsBy = "as was said", ""
+		}
+	}
+	return f
+}
+
 // openForeign opens a file that says nothing of itself. preprocess names what the
 // weights were trained with, order what conv1_1 is to see; both may be empty.
 func openForeign(ctx context.Context, path, preprocess, order string) (*weights.Source, error) {

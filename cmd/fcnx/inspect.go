@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/models"
 	"github.com/fcnx/fcnx/train"
 )
 
@@ -33,9 +35,13 @@ multiply-adds, how much of the image a pixel of it sees; then what the network e
 With --memory, XLA compiles an evaluation and a training step, and tells what they need; nothing is run.
 ` + networkHelp + `
 
+A file that has only an encoder, or encoder and head, as torchvision's VGG, is shown as far as it goes. Of any other file
+of tensors these are listed, and why they are no network here.
+
 Without an argument, --model and the flags beside it describe a network that need not exist yet: --encoder is then vgg16,
 --classes 21 and --geometry same, unless they are given.`,
 		Example: `  fcnx inspect runs/mine --stats
+  fcnx inspect vgg16-397923af.pth
   fcnx inspect --model fcn8s --encoder vgg16_bn --size 360x480 --batch 4 --memory
   fcnx inspect geometry 375x500 --model fcn8s --geometry paper`,
 		// Not inherited from the root.
@@ -67,16 +73,26 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 		return err
 	}
 	warn := warnTo(cmd.ErrOrStderr())
-	network, err := options.open(cmd, args, warn)
+	path := ""
+	if len(args) == 1 {
+		if path, err = fetchedArgument(cmd.Context(), args[0], cmd.ErrOrStderr(), warn); err != nil {
+			return err
+		}
+	}
+	network, err := options.open(cmd.Context(), path, warn)
 	if err != nil {
-		return err
+		return options.inspectStranger(cmd, path, err, warn)
 	}
 	defer network.Close()
+	if options.memory && network.parts != nil {
+		return usageError(fmt.Errorf("%s has the %s of a network, which no step can be compiled of; --memory without a file describes one: fcnx inspect --model fcn8s --encoder %s --memory",
+			network.source, strings.Join(network.parts, " and "), network.config.Model.Encoder))
+	}
 	h, w, batch, err := options.input(network.config, network.isRun)
 	if err != nil {
 		return usageError(err)
 	}
-	trace, err := network.config.Network().Trace(h, w)
+	trace, err := network.trace(h, w)
 	if err != nil {
 		return usageError(err)
 	}
@@ -100,10 +116,12 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 	return report.print(cmd.OutOrStdout())
 }
 
-// open opens the argument, or without one makes up the network of the flags.
-func (o inspectOptions) open(cmd *cobra.Command, args []string, warn func(string)) (*network, error) {
-	if len(args) == 1 {
-		return openArgument(cmd.Context(), args[0], o.network, cmd.ErrOrStderr(), warn)
+// open opens path, or without one makes up the network of the flags.
+func (o inspectOptions) open(ctx context.Context, path string, warn func(string)) (*network, error) {
+	if path != "" {
+		flags := o.network
+		flags.look = true
+		return openNetwork(ctx, path, flags, warn)
 	}
 	if o.network.which != "" || o.network.step >= 0 {
 		return nil, usageError(errors.New("--which and --step choose between the checkpoints of a run; say which RUN"))
@@ -112,6 +130,39 @@ func (o inspectOptions) open(cmd *cobra.Command, args []string, warn func(string
 		return nil, usageError(errors.New("--stats is about weights; say which RUN or WEIGHTS"))
 	}
 	return describedNetwork(o.network)
+}
+
+// inspectStranger shows at least the tensors of a file in which no network was
+// recognised. Whoever described one, or asked for more than tensors, gets the error.
+func (o inspectOptions) inspectStranger(cmd *cobra.Command, path string, why error, warn func(string)) error {
+	if path == "" || o.stats || o.memory || len(o.network.said()) > 0 {
+		return why
+	}
+	report, ok := inspectTensors(cmd.Context(), path, why)
+	if !ok {
+		return why
+	}
+	warn(report.Reason)
+	if o.asJSON {
+		return writeIndented(cmd.OutOrStdout(), report)
+	}
+	return report.print(cmd.OutOrStdout())
+}
+
+// trace follows an image through the network, or through the part of it that there is.
+func (n *network) trace(h, w int) (models.Trace, error) {
+	net := n.config.Network()
+	if n.parts == nil {
+		return net.Trace(h, w)
+	}
+	last := "pool5"
+	if slices.Contains(n.parts, models.PartHead) {
+		last = "drop7"
+	}
+	// What would come behind it plays no role, if only it is a network.
+	net.Arch, net.Classes = "fcn32s", 2
+	trace, err := net.Trace(h, w)
+	return trace.Until(last), err
 }
 
 // describedNetwork is a network without weights, as flags describe it.

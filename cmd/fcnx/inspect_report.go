@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/fcnx/fcnx/models"
@@ -11,14 +12,17 @@ import (
 // inspectReport is what `inspect --json` prints (docs/inspect.md). Counts and bytes of
 // layers are for one image.
 type inspectReport struct {
-	Source     string           `json:"source"` // "" where the flags described the network
-	Step       *int64           `json:"step"`   // null where unknown
-	Model      modelReport      `json:"model"`
-	Preprocess preprocessReport `json:"preprocess"`
-	Classes    []string         `json:"classes"` // null where nobody named them
-	Height     int              `json:"height"`
-	Width      int              `json:"width"`
-	Batch      int              `json:"batch"`
+	Source     string            `json:"source"` // "" where the flags described the network
+	Step       *int64            `json:"step"`   // null where unknown
+	Format     string            `json:"format"` // of a file of another program; else ""
+	Origin     string            `json:"origin"` // what the weights were imported from; else ""
+	Model      modelReport       `json:"model"`
+	Parts      []string          `json:"parts"`      // null: a whole network
+	Preprocess *preprocessReport `json:"preprocess"` // null where the file does not tell
+	Classes    []string          `json:"classes"`    // null where nobody named them
+	Height     int               `json:"height"`
+	Width      int               `json:"width"`
+	Batch      int               `json:"batch"`
 
 	Parameters      int64 `json:"parameters"`
 	MultiplyAdds    int64 `json:"multiply_adds"`
@@ -27,6 +31,8 @@ type inspectReport struct {
 	Layers []layerReport `json:"layers"`
 	Memory *memoryReport `json:"memory,omitempty"`
 	Stats  []statsReport `json:"stats,omitempty"`
+
+	foreign *foreignFile
 }
 
 type modelReport struct {
@@ -106,9 +112,21 @@ func newInspectReport(n *network, t models.Trace, batch int) inspectReport {
 		Source: n.source,
 		Model: modelReport{m.Arch, m.Encoder, m.Classes, m.Width, m.Head, m.Upsample, m.Geometry,
 			m.Dropout, m.AtOnce},
-		Preprocess: preprocessReport{p.Order, p.Scale, p.Mean, p.Std},
-		Height:     t.Height, Width: t.Width, Batch: batch,
+		Parts: n.parts, Origin: n.origin, foreign: n.foreign,
+		Height: t.Height, Width: t.Width, Batch: batch,
 		Parameters: t.Parameters(), MultiplyAdds: t.MultiplyAdds(), ActivationBytes: t.Bytes(),
+	}
+	if n.parts != nil { // what comes behind them is open
+		r.Model.Arch, r.Model.Classes, r.Model.Upsample, r.Model.AtOnce = "", 0, "", false
+		if !slices.Contains(n.parts, models.PartHead) {
+			r.Model.Head = 0
+		}
+	}
+	if n.foreign != nil {
+		r.Format = n.foreign.format
+	}
+	if n.foreign == nil || n.foreign.pixels != "" {
+		r.Preprocess = &preprocessReport{p.Order, p.Scale, p.Mean, p.Std}
 	}
 	if step, err := strconv.ParseInt(n.step, 10, 64); err == nil {
 		r.Step = &step

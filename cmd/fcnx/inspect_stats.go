@@ -11,7 +11,7 @@ import (
 // stats reads all variables, one at a time.
 func (n *network) stats(ctx context.Context) ([]statsReport, error) {
 	var list []statsReport
-	for _, v := range n.config.Network().Variables() {
+	for _, v := range n.variables() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,7 +24,11 @@ func (r inspectReport) print(w io.Writer) error {
 		fmt.Fprintln(&b, r.Source)
 	}
 	m := r.Model
-	fmt.Fprintf(&b, "%s on %s, geometry %s, upsampling %s, image %dx%d\n\n", m.Arch, m.Encoder, m.Geometry, m.Upsample, r.Height, r.Width)
+	if r.Parts == nil {
+		fmt.Fprintf(&b, "%s on %s, geometry %s, upsampling %s, image %dx%d\n\n", m.Arch, m.Encoder, m.Geometry, m.Upsample, r.Height, r.Width)
+	} else {
+		fmt.Fprintf(&b, "%s of %s, geometry %s, image %dx%d\n\n", strings.Join(r.Parts, " and "), m.Encoder, m.Geometry, r.Height, r.Width)
+	}
 
 	rows := [][]string{{"layer", "operation", "output", "weights", "mul-adds", "field", "stride"}}
 	for _, l := range r.Layers {
@@ -44,15 +49,15 @@ func (r inspectReport) print(w io.Writer) error {
 	if crops := r.crops(); crops != "" {
 		fmt.Fprintf(&b, "crops          %s\n", crops)
 	}
-	p := r.Preprocess
-	fmt.Fprintf(&b, "preprocess     %s, (x * scale - mean) / std, scale %.8g\n", p.Order, p.Scale)
-	fmt.Fprintf(&b, "               mean %.8g %.8g %.8g\n", p.Mean[0], p.Mean[1], p.Mean[2])
-	fmt.Fprintf(&b, "               std %.8g %.8g %.8g\n", p.Std[0], p.Std[1], p.Std[2])
-	names := []string{"without names"}
-	if r.Classes != nil {
-		names = r.Classes
+	r.printPreprocess(&b)
+	if r.Parts == nil {
+		names := []string{"without names"}
+		if r.Classes != nil {
+			names = r.Classes
+		}
+		writeWrapped(&b, fmt.Sprintf("classes        %d: ", m.Classes), names)
 	}
-	writeWrapped(&b, fmt.Sprintf("classes        %d: ", m.Classes), names)
+	r.printOrigin(&b)
 	if r.Memory != nil {
 		b.WriteString("\n")
 		r.Memory.print(&b)
@@ -63,6 +68,54 @@ func (r inspectReport) print(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printPreprocess says how the network sees a byte x, and how that is known where the
+// file does not say it.
+func (r inspectReport) printPreprocess(b *strings.Builder) {
+	p := r.Preprocess
+	if p == nil {
+		writeField(b, "preprocess", "the file does not tell what it was trained with, and nor do its names")
+		return
+	}
+	fmt.Fprintf(b, "preprocess     %s, (x * scale - mean) / std, scale %.8g\n", p.Order, p.Scale)
+	fmt.Fprintf(b, "               mean %.8g %.8g %.8g\n", p.Mean[0], p.Mean[1], p.Mean[2])
+	fmt.Fprintf(b, "               std %.8g %.8g %.8g\n", p.Std[0], p.Std[1], p.Std[2])
+	if f := r.foreign; f != nil {
+		writeField(b, "", strings.TrimSpace(f.pixelsBy+" ("+f.pixels+")"))
+	}
+}
+
+// printOrigin says what kind of file it is, and what is missing in it or left out of it.
+func (r inspectReport) printOrigin(b *strings.Builder) {
+	if f := r.foreign; f != nil {
+		writeField(b, "file", f.format+", "+f.names)
+		if f.leftOut > 0 {
+			writeField(b, "left out", fmt.Sprintf("%d tensors; fcnx weights import says which, and why", f.leftOut))
+		}
+	} else if r.Origin != "" {
+		writeField(b, "imported from", wording.Printable(r.Origin))
+	}
+	if r.Parts != nil {
+		missing := "score layers and upsampling"
+		if !slices.Contains(r.Parts, models.PartHead) {
+			missing = "fc6, fc7, " + missing
+		}
+		writeField(b, "missing", missing+"; fcnx train --init FILE starts them fresh")
+	}
+}
+
+// writeField writes a line of the list below the table, or as many as text needs.
+func writeField(b *strings.Builder, name, text string) {
+	line := fmt.Sprintf("%-14s", name)
+	for _, word := range strings.Fields(text) {
+		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > inspectWidth && strings.TrimSpace(line) != name {
+			b.WriteString(line + "\n")
+			line = strings.Repeat(" ", 14)
+		}
+		line += " " + word
+	}
+	b.WriteString(line + "\n")
 }
 
 // operation is "conv 3x3".

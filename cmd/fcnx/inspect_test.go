@@ -94,8 +94,8 @@ func TestInspectJSON(t *testing.T) {
 
 	var top map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(text), &top))
-	require.Equal(t, []string{"activation_bytes", "batch", "classes", "height", "layers", "model", "multiply_adds", "parameters",
-		"preprocess", "source", "step", "width"}, slices.Sorted(maps.Keys(top)))
+	require.Equal(t, []string{"activation_bytes", "batch", "classes", "format", "height", "layers", "model", "multiply_adds", "origin",
+		"parameters", "parts", "preprocess", "source", "step", "width"}, slices.Sorted(maps.Keys(top)))
 	require.JSONEq(t, `{"arch":"fcn8s","encoder":"vgg16","classes":21,"width":64,"head":4096,"upsample":"bilinear","geometry":"paper","dropout":0.5,"at_once":false}`, string(top["model"]))
 	require.JSONEq(t, `{"order":"rgb","scale":0.00392156862745098,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}`, string(top["preprocess"]))
 	require.Equal(t, "null", string(top["classes"]))

@@ -29,6 +29,8 @@ type network struct {
 	parts   []string     // nil: all; of an encoder's file, what it has
 	step    string       // at which they were saved; empty where unknown
 	source  string       // for messages: "runs/a (step 1200, the best)"
+	origin  string       // of an imported file, what it was imported from
+	foreign *foreignFile // of a file of another program; else nil
 	close   func() error
 }
 
@@ -44,6 +46,10 @@ type networkFlags struct {
 	arch, encoder, geometry string
 	classes                 int
 	sets                    []string
+
+	// look is for who only looks: a part of a network will do, and a geometry that
+	// nobody tells is the default one.
+	look bool
 }
 
 const networkHelp = `
@@ -135,6 +141,9 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 	if err != nil {
 		return nil, err
 	}
+	if stage := checkpoint.Meta.Stage; stage != nil {
+		which += fmt.Sprintf(", stage %d of %d", stage.Index, len(n.config.Stages()))
+	}
 	if n.config, err = atStage(n.config, checkpoint.Meta); err != nil {
 		return nil, errors.Join(err, checkpoint.Close())
 	}
@@ -219,6 +228,10 @@ func openFileNetwork(ctx context.Context, path string, flags networkFlags, warn 
 	if meta[metaConfig] == "" {
 		return openForeignNetwork(ctx, path, flags, warn)
 	}
+	geometry := flags.geometry
+	if flags.look && meta[metaParts] != "" {
+		flags.geometry = "" // which these files leave open
+	}
 	if said := flags.said(); len(said) > 0 {
 		return nil, usageError(fmt.Errorf("%s says itself what it is; leave %s out", path, strings.Join(said, ", ")))
 	}
@@ -226,8 +239,15 @@ func openFileNetwork(ctx context.Context, path string, flags networkFlags, warn 
 	if err != nil {
 		return nil, err
 	}
-	if n.parts != nil {
+	switch {
+	case n.parts == nil:
+	case !flags.look:
 		return nil, errors.Join(noWholeNetwork(path, n.parts), n.close())
+	case geometry != "":
+		n.config.Model.Geometry = geometry
+		if err := n.config.ValidateNetwork(); err != nil {
+			return nil, errors.Join(usageError(fmt.Errorf("--geometry: %w", err)), n.close())
+		}
 	}
 	return n, nil
 }
@@ -243,7 +263,7 @@ func openOwnFile(ctx context.Context, path string) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &network{source: path}
+	n := &network{source: path, origin: meta[metaSource]}
 	if err := n.readMetadata(path, meta); err != nil {
 		return nil, err
 	}
@@ -305,6 +325,7 @@ func openForeignNetwork(ctx context.Context, path string, flags networkFlags, wa
 	if err != nil {
 		return nil, errors.Join(err, source.Close())
 	}
+	n.origin = fmt.Sprintf("%s, %s", filepath.Base(path), sourceSummary(source))
 	return n, nil
 }
 
@@ -328,10 +349,17 @@ func (f *networkFlags) keys() []string {
 func foreignNetwork(source *weights.Source, flags networkFlags, said train.Origins, warn func(string)) (*network, error) {
 	path := source.Path()
 	if parts := partsOf(source); parts != nil {
+		if flags.look {
+			return foreignParts(source, parts, flags, said)
+		}
 		return nil, noWholeNetwork(path, parts)
 	}
 	_, geometrySaid := said["model.geometry"]
-	if source.Geometry() == "" && !geometrySaid {
+	switch {
+	case source.Geometry() != "" || geometrySaid:
+	case flags.look:
+		warn(fmt.Sprintf("%s does not say in which geometry its network saw pixels; %s is assumed here, --geometry says another", path, train.Default().Model.Geometry))
+	default:
 		return nil, usageError(fmt.Errorf("%s does not say in which geometry its network saw pixels; add --geometry, and --set preprocess.* where it is not the default", path))
 	}
 	config, err := loadNetworkConfig(train.Sources{Sets: append(foreignKeys(foreignConfig(source, train.Default())), flags.keys()...)})
@@ -341,12 +369,34 @@ func foreignNetwork(source *weights.Source, flags networkFlags, said train.Origi
 	if err := source.Fits(variableInfos(config.Network())); err != nil {
 		return nil, err
 	}
-	if pixels := source.Pixels(); pixels.Why != "" {
+	about := newForeignFile(source, said)
+	switch pixels := source.Pixels(); {
+	case about.pixels == "" && !flags.look:
+		warn(fmt.Sprintf("%s does not tell what it was trained with, and [preprocess] is the default, which may be wrong; --set model.init_preprocess=NAME (%s) or --set preprocess.* says it",
+			path, strings.Join(weights.PreprocessNames(), ", ")))
+	case pixels.Why != "":
 		warn(fmt.Sprintf("%s (%s) is taken for model.geometry = %q, model.at_once = %v and [preprocess] %s (%s); --geometry and --set say otherwise",
 			path, sourceSummary(source), config.Model.Geometry, config.Model.AtOnce, orNumbers(pixels.Name), pixels.Why))
 	}
 	return &network{
-		config: config, classes: numbered(config.Model.Classes), source: path,
+		config: config, classes: numbered(config.Model.Classes), source: path, foreign: about,
+		values: weightsValues{source}, close: source.Close,
+	}, nil
+}
+
+// foreignParts is the same for an encoder, or encoder and head.
+func foreignParts(source *weights.Source, parts []string, flags networkFlags, said train.Origins) (*network, error) {
+	for _, key := range []string{"model.arch", "model.encoder", "model.classes"} {
+		if _, ok := said[key]; ok {
+			return nil, usageError(fmt.Errorf("%s has the %s of a network, and which network one makes of it is open; leave --model, --encoder and --classes out", source.Path(), strings.Join(parts, " and ")))
+		}
+	}
+	config, err := loadModelConfig(train.Sources{Sets: append(foreignKeys(foreignConfig(source, train.Default())), flags.keys()...)})
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return &network{
+		config: config, parts: parts, source: source.Path(), foreign: newForeignFile(source, said),
 		values: weightsValues{source}, close: source.Close,
 	}, nil
 }

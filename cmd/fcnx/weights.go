@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
@@ -48,16 +50,16 @@ func newWeightsExportCommand() *cobra.Command {
 	var force bool
 	export := &cobra.Command{
 		Use:   "export RUN|WEIGHTS --out W.safetensors|W.onnx",
-		Short: "Write the weights of a run in PyTorch's layout, or a model for ONNX Runtime",
-		Long: `Write the weights of a run's best checkpoint to a safetensors file, in PyTorch's layout and under the paper's layer
-names. 'safetensors.torch.load_file' reads it; so do train --init, eval and predict, to which it says what it is.
+		Short: "Write the weights of a network in PyTorch's layout, or a model for ONNX Runtime",
+		Long: `Write the weights of a run's best checkpoint, or of a whole network in a file, to a safetensors file, in PyTorch's
+layout and under the paper's layer names. 'safetensors.torch.load_file' reads it; so do train --init, eval and predict,
+to which it says what it is.
 
-To a file that ends in .onnx it writes the whole network instead, which ONNX Runtime runs on images of any size; it can
-be made of WEIGHTS too.
+To a file that ends in .onnx it writes the whole network instead, which ONNX Runtime runs on images of any size.
 ` + networkHelp,
 		Example: `  fcnx weights export runs/mine --out mine.safetensors
   fcnx weights export runs/mine --out mine.onnx --output mask`,
-		Args: oneArgument("RUN"),
+		Args: oneArgument("RUN or WEIGHTS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
 				return usageError(errors.New("no file to write to; add --out W.safetensors or --out W.onnx"))
@@ -72,11 +74,11 @@ be made of WEIGHTS too.
 				return err
 			}
 			defer network.Close()
-			if !network.isRun && !toONNX {
-				return usageError(fmt.Errorf("%s is a file of weights already; export takes a run", args[0]))
-			}
 			if _, err := os.Lstat(out); err == nil && !force {
 				return usageError(fmt.Errorf("%s is there already; --force writes over it", out))
+			}
+			if err := network.knowsPixels(); err != nil {
+				return usageError(err)
 			}
 			if toONNX {
 				return runExportONNX(cmd.OutOrStdout(), network, out, onnx, warn)
@@ -107,6 +109,26 @@ func (n *network) export(path string) (checkpoints.Written, error) {
 	return weights.Export(path, variableInfos(n.config.Network()), meta, n.floats)
 }
 
+// knowsPixels is an error where nobody knows what the weights were trained with: whoever
+// takes the exported file would take the default for it.
+func (n *network) knowsPixels() error {
+	if n.foreign == nil || n.foreign.pixels != "" {
+		return nil
+	}
+	return fmt.Errorf("%s does not tell what it was trained with, which an exported file says; add --set model.init_preprocess=NAME, one of %s, or --set preprocess.*",
+		n.source, strings.Join(weights.PreprocessNames(), ", "))
+}
+
+// otherFormat is an error for a file that safetensors would be written to under the name
+// of another format.
+func otherFormat(out string) error {
+	switch end := strings.ToLower(filepath.Ext(out)); end {
+	case ".pth", ".pt", ".bin", ".ckpt", ".npz", ".caffemodel", ".h5", ".onnx":
+		return fmt.Errorf("%s: %s files are not written; name it W.safetensors, which safetensors.torch.load_file reads", out, end)
+	}
+	return nil
+}
+
 // metadata is what an exported file says of itself.
 func (n *network) metadata() (map[string]string, error) {
 	model := n.config.Model
@@ -119,17 +141,23 @@ func (n *network) metadata() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	classes, err := datasets.FormatClasses(n.classes)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{
+	meta := map[string]string{
 		metaConfig:  string(config),
-		metaClasses: string(classes),
 		metaResize:  n.config.Augment.Resize,
 		metaVersion: version,
 		metaStep:    n.step,
-	}, nil
+	}
+	if n.named { // names that fcnx made up would be held against those of the data
+		classes, err := datasets.FormatClasses(n.classes)
+		if err != nil {
+			return nil, err
+		}
+		meta[metaClasses] = string(classes)
+	}
+	if n.origin != "" {
+		meta[metaSource] = n.origin
+	}
+	return meta, nil
 }
 
 // floats reads one variable.

@@ -61,6 +61,9 @@ func runWeightsImport(cmd *cobra.Command, arg string, flags importFlags) error {
 			return usageError(fmt.Errorf("--preprocess: %w", err))
 		}
 	}
+	if err := otherFormat(flags.out); err != nil {
+		return usageError(fmt.Errorf("--out: %w", err))
+	}
 	if _, err := os.Lstat(flags.out); err == nil && flags.out != "" && !flags.force {
 		return usageError(fmt.Errorf("%s is there already; --force writes over it", flags.out))
 	}

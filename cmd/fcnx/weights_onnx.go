@@ -38,6 +38,11 @@ func (f *onnxFlags) check(cmd *cobra.Command, out, format string) (bool, error) 
 	toONNX := strings.HasSuffix(strings.ToLower(out), ".onnx")
 	switch format {
 	case "":
+		if !toONNX {
+			if err := otherFormat(out); err != nil {
+				return false, err
+			}
+		}
 	case "safetensors", "onnx":
 		toONNX = format == "onnx"
 	default:
