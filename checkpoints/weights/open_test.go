@@ -118,6 +118,11 @@ func FuzzOpenTensors(f *testing.F) {
 	for _, seed := range []string{"", "PK\x03\x04", "\x80\x02.", "\x0a\x03net", "\x08\x01\x12\x03", "\x02\x00\x00\x00\x00\x00\x00\x00{}", "<html>"} {
 		f.Add([]byte(seed))
 	}
+	for _, w := range written {
+		b, err := os.ReadFile(w.path)
+		require.NoError(f, err)
+		f.Add(b)
+	}
 	path := filepath.Join(f.TempDir(), "w")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		require.NoError(t, os.WriteFile(path, b, 0o666))
@@ -126,7 +131,10 @@ func FuzzOpenTensors(f *testing.F) {
 			require.ErrorContains(t, err, path)
 			return
 		}
-		_, _ = Recognise(tensors)
+		if s, err := Recognise(tensors); err == nil {
+			_ = s.Check()
+			require.NotPanics(t, func() { _ = s.Doubt() })
+		}
 		require.NoError(t, tensors.Close())
 	})
 }

@@ -114,3 +114,32 @@ func TestImportOfWrittenFiles(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+// What was said wrongly is exit code 2, whatever is the matter with the file.
+func TestImportFlagsThatMeanNothing(t *testing.T) {
+	vgg, fcn := foreignFixtures+"testdata/vgg11-zip.pth", foreignFixtures+"testdata/fcn8s-zip.pth"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{vgg, "--at-once"}, "has no scores of pool4 and pool3 to scale; leave --at-once out"},
+		{[]string{vgg, "--geometry", "paper", "--out", "never.safetensors"}, "vgg11-zip.pth is no whole network; leave --geometry out"},
+		{[]string{fcn, "--order", "rgb"}, "does not say in which order its channels are"},
+		{[]string{fcn, "--out", "never.safetensors"}, "does not tell what it was trained with; add --preprocess"},
+		{[]string{fcn, "--preprocess", "caffe", "--out", "never.safetensors"}, "does not tell its geometry; add --geometry"},
+	} {
+		code, _, stderr := runImport(t, c.args...)
+		require.Equal(t, exitUsage, code, stderr)
+		require.Contains(t, stderr, c.want)
+	}
+	require.NoFileExists(t, "never.safetensors")
+}
+
+// Shapes that no network has are refused before anything is written, because no command
+// could read it again.
+func TestImportOfWhatFitsNoNetwork(t *testing.T) {
+	code, _, stderr := runImport(t, foreignFixtures+"pth/testdata/vgg11-zip.pth", "--out", "never.safetensors")
+	require.Equal(t, exitBadData, code)
+	require.Contains(t, stderr, "does not fit the network: 13 tensors differ in shape")
+	require.NoFileExists(t, "never.safetensors")
+}

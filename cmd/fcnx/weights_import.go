@@ -86,6 +86,9 @@ func runWeightsImport(cmd *cobra.Command, arg string, flags importFlags) error {
 		return dataError(err)
 	}
 	defer source.Close()
+	if k := source.Kind(); flags.atOnce && (k.Classes == 0 || k.Arch == "fcn32s") {
+		return usageError(fmt.Errorf("%s has no scores of pool4 and pool3 to scale; leave --at-once out", arg))
+	}
 	config := foreignConfig(source, train.Default())
 	config.Model.AtOnce = config.Model.AtOnce || flags.atOnce
 	if err := source.Fits(infosOf(partVariables(config.Network(), partsOf(source)))); err != nil {
@@ -152,8 +155,8 @@ func importWeights(source *weights.Source, config train.Config, flags importFlag
 		if err := config.Network().Validate(); err != nil {
 			return none, usageError(fmt.Errorf("%s: %w", name, err))
 		}
-	} else if flags.atOnce || flags.geometry != "" {
-		return none, usageError(fmt.Errorf("%s is no whole network; leave --at-once and --geometry out", name))
+	} else if flags.geometry != "" {
+		return none, usageError(fmt.Errorf("%s is no whole network; leave --geometry out", name))
 	}
 	text, err := toml.Marshal(map[string]any{"model": model, "preprocess": config.Preprocess})
 	if err != nil {
