@@ -61,23 +61,22 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
 	})
-	root.AddCommand(
-		newTrainCommand(),
-		newWatchCommand(),
-		newStatusCommand(),
-		newStopCommand(),
-		newEvalCommand(),
-		newPredictCommand(),
-		newReproduceCommand(),
-		newInspectCommand(),
-		newWeightsCommand(),
-		newBenchCommand(),
-		newDataCommand(),
-		newLRCommand(),
-		newPluginsCommand(),
-		newDoctorCommand(),
-		newVersionCommand(),
-	)
+	for _, group := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Before a run:", []*cobra.Command{newDataCommand(), newLRCommand()}},
+		{"Runs:", []*cobra.Command{newTrainCommand(), newWatchCommand(), newStatusCommand(), newStopCommand()}},
+		{"Networks:", []*cobra.Command{newEvalCommand(), newPredictCommand(), newReproduceCommand(), newInspectCommand(), newWeightsCommand(), newBenchCommand()}},
+		{"This machine:", []*cobra.Command{newPluginsCommand(), newDoctorCommand(), newVersionCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.title
+			root.AddCommand(cmd)
+		}
+	}
+	root.SetHelpCommandGroupID("This machine:")
 	return root
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -79,6 +80,9 @@ func runReproduceVOC(cmd *cobra.Command, arg string, options reproduceOptions) e
 		return usageError(errors.New("say where VOC is, with --data DIR"))
 	case options.batch < 1 || options.buckets < 0 || !(options.tolerance >= 0):
 		return usageError(errors.New("--batch is at least 1, --buckets and --tolerance are not negative"))
+	}
+	if _, err := os.Stat(options.lists.VOC); err != nil {
+		return dataError(fmt.Errorf("--data: %w", err))
 	}
 	device, err := deviceConfig(*options.backend)
 	if err != nil {

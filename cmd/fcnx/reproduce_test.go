@@ -98,6 +98,7 @@ func TestReproduceVOC(t *testing.T) {
 		{exitUsage, []string{file}, "say where VOC is, with --data DIR"},
 		{exitUsage, []string{file, "--data", voc, "--batch", "0"}, "--batch is at least 1"},
 		{exitUsage, []string{file, "--data", voc}, "does not say in which geometry its network saw pixels; add --geometry"},
+		{exitBadData, []string{file, "--data", filepath.Join(dir, "no")}, "no: no such file"},
 		{exitBadData, append([]string{file, "--data", dir, "--ids", ids}, what...), "not VOC's layout"},
 		{exitBadData, append([]string{file, "--data", voc, "--ids", filepath.Join(dir, "none")}, what...), "none: no such file"},
 		{exitBadData, []string{filepath.Join(dir, "none"), "--data", voc}, "no run or file of weights is there"},
