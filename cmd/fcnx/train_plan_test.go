@@ -36,8 +36,8 @@ func TestFixedKeys(t *testing.T) {
 	require.Equal(t, []string{
 		"run.seed",
 		"model.arch", "model.encoder", "model.width", "model.head", "model.classes", "model.upsample", "model.geometry",
-		"model.at_once", "model.init",
-		"train.batch", "train.optimizer", "train.momentum", "train.bias_lr", "train.encoder_lr", "train.head_lr", "train.freeze",
+		"model.at_once", "model.init", "model.init_parts", "model.init_preprocess", "model.init_order",
+		"train.batch", "train.optimizer", "train.momentum", "train.bias_lr", "train.encoder_lr", "train.head_lr", "train.freeze", "train.rates",
 	}, fixed)
 }
 
