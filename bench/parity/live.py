@@ -131,8 +131,9 @@ def formats(proto: Path | None) -> list[Format]:
         Format("Chainer npz", ".npz", write_npz, lambda net: not net.batch_norm()),
     ]
     if proto:
-        # Caffe's BatchNorm has a layer and names of its own, which no FCN was ever published with.
-        made.append(Format("caffemodel", ".caffemodel", CaffeWriter(proto), lambda net: not net.batch_norm()))
+        # Caffe's BatchNorm has a layer and names of its own, which no FCN was ever published with. Its nets carry
+        # their fixed kernels, too: without any, a file counts as cut off.
+        made.append(Format("caffemodel", ".caffemodel", CaffeWriter(proto), lambda net: not net.batch_norm() and net.upsample != "bilinear"))
     return made
 
 

@@ -122,8 +122,9 @@ func (s *Source) describe() error {
 	}
 	s.kind.Classes = shapes["score_fr.weight"][0]
 	s.kind.Arch, s.kind.Upsample = arch(shapes), upsample(shapes)
-	// fcnx's own nets may upsample without weights, those of the authors do not.
-	if s.kind.Upsample == "bilinear" && (s.family.name == "caffe" || s.family.name == "chainer") {
+	// A net may upsample without weights, but Caffe's nets have them, and a caffemodel does
+	// not tell where it ends.
+	if s.kind.Upsample == "bilinear" && s.family.name == "caffe" {
 		return errors.New("it has score_fr and no upsampling: was the file cut off between two layers?")
 	}
 	return nil
