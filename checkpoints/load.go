@@ -163,7 +163,7 @@ func (r *Run) open(name string) (*Checkpoint, error) {
 		return nil, err
 	}
 	path := filepath.Join(r.Dir, name, variablesName)
-	f, size, err := openRegular(path)
+	f, size, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ type entry struct {
 // shapes, no name twice, no gap, no overlap, and the end of the last tensor at the
 // end of the file. Errors name the file.
 func Open(path string) (*File, error) {
-	f, size, err := openRegular(path)
+	f, size, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
@@ -79,9 +79,9 @@ func Open(path string) (*File, error) {
 	return file, nil
 }
 
-// openRegular opens a file that has a size, and nothing else: opening a named pipe
-// would wait for its writer.
-func openRegular(path string) (*os.File, int64, error) {
+// OpenRegular opens a file that has a size, which it returns, and nothing else: opening
+// a named pipe would wait for its writer.
+func OpenRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, 0, err

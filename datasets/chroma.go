@@ -2,6 +2,20 @@ package datasets
 
 import "image"
 
+// fromYCbCr converts to RGB with alpha 255: chroma sampled at half the rate in either
+// direction is interpolated between the two nearest samples at 3:1, any other is
+// repeated, and convert fills a row, 4 bytes for each sample of luma.
+func fromYCbCr(m *image.YCbCr, r rounding, convert func(dst, luma, cb, cr []uint8)) *image.NRGBA {
+	w, h := m.Rect.Dx(), m.Rect.Dy()
+	out := image.NewNRGBA(image.Rect(0, 0, w, h))
+	cb, cr := newChroma(m, m.Cb, r), newChroma(m, m.Cr, r)
+	for y := range h {
+		luma := m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y+y):][:w]
+		convert(out.Pix[y*out.Stride:][:4*w], luma, cb.row(y), cr.row(y))
+	}
+	return out
+}
+
 // chroma gives a plane of chroma row by row at the size of the image.
 type chroma struct {
 	plane  []uint8

@@ -13,23 +13,9 @@ import (
 func decodeJPEG(r io.Reader) (image.Image, error) {
 	img, err := jpeg.Decode(r)
 	if m, ok := img.(*image.YCbCr); ok && err == nil {
-		return fromYCbCr(m), nil
+		return fromYCbCr(m, jpegRounding, toRGB), nil
 	}
 	return img, err
-}
-
-// fromYCbCr converts to RGB with alpha 255 as libjpeg does by default: chroma
-// sampled at half the rate in either direction is interpolated between the two
-// nearest samples at 3:1, any other is repeated.
-func fromYCbCr(m *image.YCbCr) *image.NRGBA {
-	w, h := m.Rect.Dx(), m.Rect.Dy()
-	out := image.NewNRGBA(image.Rect(0, 0, w, h))
-	cb, cr := newChroma(m, m.Cb, jpegRounding), newChroma(m, m.Cr, jpegRounding)
-	for y := range h {
-		luma := m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y+y):][:w]
-		toRGB(out.Pix[y*out.Stride:][:4*w], luma, cb.row(y), cr.row(y))
-	}
-	return out
 }
 
 // toRGB fills dst, 4 bytes for each of luma, by the formulas of JFIF with 16 bits of

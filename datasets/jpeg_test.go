@@ -82,7 +82,7 @@ func BenchmarkJPEG(b *testing.B) {
 	})
 	b.Run("interpolate", func(b *testing.B) {
 		for b.Loop() {
-			fromYCbCr(img.(*image.YCbCr))
+			fromYCbCr(img.(*image.YCbCr), jpegRounding, toRGB)
 		}
 	})
 	b.Run("repeat", func(b *testing.B) {

@@ -18,23 +18,11 @@ func decodeWebP(r io.Reader) (image.Image, error) {
 	}
 	switch m := img.(type) {
 	case *image.YCbCr:
-		return fromVP8(m), nil
+		return fromYCbCr(m, webpRounding, videoToRGB), nil
 	case *image.NYCbCrA:
-		return fromVP8(&m.YCbCr), nil
+		return fromYCbCr(&m.YCbCr, webpRounding, videoToRGB), nil
 	}
 	return img, nil
-}
-
-// fromVP8 converts to RGB with alpha 255 as libwebp does by default.
-func fromVP8(m *image.YCbCr) *image.NRGBA {
-	w, h := m.Rect.Dx(), m.Rect.Dy()
-	out := image.NewNRGBA(image.Rect(0, 0, w, h))
-	cb, cr := newChroma(m, m.Cb, webpRounding), newChroma(m, m.Cr, webpRounding)
-	for y := range h {
-		luma := m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y+y):][:w]
-		videoToRGB(out.Pix[y*out.Stride:][:4*w], luma, cb.row(y), cr.row(y))
-	}
-	return out
 }
 
 // videoToRGB fills dst, 4 bytes for each of luma, by BT.601's formulas for values of

@@ -68,20 +68,21 @@ func arch(tensors map[string][]int) string {
 
 // encoder counts convolutions: no two of the VGG nets have the same number.
 func encoder(tensors map[string][]int) string {
-	convolutions, normalised := 0, ""
+	count, normalised := 0, ""
 	for name := range tensors {
 		if strings.HasPrefix(name, "conv") && strings.HasSuffix(name, ".weight") {
-			convolutions++
+			count++
 		}
 		if strings.HasPrefix(name, "bn") {
 			normalised = "_bn"
 		}
 	}
-	name := map[int]string{8: "vgg11", 10: "vgg13", 13: "vgg16", 16: "vgg19"}[convolutions]
-	if name == "" {
-		return ""
+	for _, v := range vggs {
+		if len(convolutions(v.stages)) == count {
+			return v.name + normalised
+		}
 	}
-	return name + normalised
+	return ""
 }
 
 // upsample tells a kernel for each pair of classes from one for each class.

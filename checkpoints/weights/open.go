@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/fcnx/fcnx/checkpoints"
@@ -99,14 +98,7 @@ const sniffed = 512
 
 // sniff tells the format.
 func sniff(path string) (format, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, err
-	}
-	if !info.Mode().IsRegular() { // opening a named pipe would wait for its writer
-		return 0, fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
+	f, _, err := checkpoints.OpenRegular(path)
 	if err != nil {
 		return 0, err
 	}

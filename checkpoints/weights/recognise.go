@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -34,7 +35,8 @@ func Recognise(t Tensors) (*Source, error) {
 	shapes, prefix := unwrap(original)
 	f, err := familyOf(t.Path(), shapes)
 	if err != nil {
-		if unknown, ok := err.(*UnknownNamesError); ok { //nolint:errorlint // just made
+		var unknown *UnknownNamesError
+		if errors.As(err, &unknown) {
 			unknown.Names = sortedNames(original)
 		}
 		return nil, err

@@ -122,7 +122,7 @@ func limited() {
 	case "writes":
 		_, err = os.CreateTemp("", "fcnx-*")
 	case "computes":
-		for time.Now().Before(time.Unix(1<<40, 0)) { //nolint:revive // its time runs out
+		for time.Now().Before(time.Unix(1<<40, 0)) { // until its time has run out
 		}
 	}
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -41,7 +40,7 @@ type tensor struct {
 // The format has neither a length nor a checksum: a file that was cut off exactly
 // between two layers opens with those that are left. [File.Last] says where it ends.
 func Open(path string) (*File, error) {
-	r, size, err := openRegular(path)
+	r, size, err := checkpoints.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
@@ -51,27 +50,6 @@ func Open(path string) (*File, error) {
 	}
 	f.close = r.Close
 	return f, nil
-}
-
-// openRegular opens a file that has a size, and nothing else: opening a named pipe
-// would wait for its writer.
-func openRegular(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err = f.Stat()
-	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
-	}
-	return f, info.Size(), nil
 }
 
 func newFile(path string, r io.ReaderAt, size int64) (*File, error) {

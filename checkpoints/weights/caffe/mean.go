@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/fcnx/fcnx/checkpoints"
 )
 
 // The fields of TransformationParameter and PythonParameter that are read.
@@ -150,7 +152,7 @@ func meanInParam(text string) []float64 {
 // and returns the mean over its pixels of each channel, in the order of the file: BGR
 // where OpenCV read the images. Errors name the file.
 func ReadMean(path string) (values [3]float64, err error) {
-	r, size, err := openRegular(path)
+	r, size, err := checkpoints.OpenRegular(path)
 	if err != nil {
 		return values, err
 	}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -38,23 +37,11 @@ type array struct {
 // Open opens an npz file. An array's name is the member's without ".npy". Errors name
 // the file.
 func Open(path string) (*File, error) {
-	// Opening a named pipe would wait for its writer.
-	info, err := os.Stat(path)
+	f, size, err := checkpoints.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err = f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	file, err := newFile(path, f, info.Size())
+	file, err := newFile(path, f, size)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,25 +27,13 @@ type File struct {
 // believed nothing: an [Indexer] may ask another process, which may have been fooled.
 // Errors name the file.
 func Open(path string, index Indexer) (*File, error) {
-	// Opening a named pipe would wait for its writer.
-	info, err := os.Stat(path)
+	f, size, err := checkpoints.OpenRegular(path)
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err = f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
 	}
 	ix, err := index(f)
 	if err == nil {
-		err = ix.check(info.Size())
+		err = ix.check(size)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())

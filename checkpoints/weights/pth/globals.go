@@ -110,6 +110,15 @@ func (m *machine) global(module, name string) error {
 	return m.push(g)
 }
 
+// reduce calls the first of the n topmost values with the second.
+func (m *machine) reduce(n int) error {
+	v, err := m.popN(n)
+	if err != nil {
+		return err
+	}
+	return m.call(v[0], v[1])
+}
+
 // call pushes what a call would give.
 func (m *machine) call(function, args value) error {
 	g, isGlobal := function.(*global)

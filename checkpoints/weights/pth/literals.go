@@ -21,11 +21,7 @@ func (m *machine) integer(width int, isSigned bool) error {
 // long reads a two's complement number of as many bytes as a number of width bytes
 // says.
 func (m *machine) long(width int) error {
-	n, err := m.src.unsigned(width)
-	if err != nil {
-		return err
-	}
-	v, err := m.src.string(n)
+	v, err := m.counted(width)
 	if err != nil {
 		return err
 	}
@@ -33,9 +29,9 @@ func (m *machine) long(width int) error {
 	switch {
 	case !kept:
 		return m.push(v)
-	case n > 8:
+	case len(b) > 8:
 		return m.push(bigInt(b))
-	case n == 0:
+	case len(b) == 0:
 		return m.push(int64(0))
 	}
 	number := int64(0)
@@ -55,15 +51,20 @@ func (m *machine) float() error {
 }
 
 func (m *machine) string(width int) error {
-	n, err := m.src.unsigned(width)
-	if err != nil {
-		return err
-	}
-	v, err := m.src.string(n)
+	v, err := m.counted(width)
 	if err != nil {
 		return err
 	}
 	return m.push(v)
+}
+
+// counted reads as many bytes as a number of width bytes says.
+func (m *machine) counted(width int) (value, error) {
+	n, err := m.src.unsigned(width)
+	if err != nil {
+		return nil, err
+	}
+	return m.src.string(n)
 }
 
 // bytes reads over bytes, which are never part of a state dict.

@@ -150,11 +150,7 @@ var operations = [256]func(*machine) error{
 	},
 
 	'c': func(m *machine) error { // GLOBAL
-		module, err := m.src.line()
-		if err != nil {
-			return err
-		}
-		name, err := m.src.line()
+		module, name, err := m.src.qualifiedName()
 		if err != nil {
 			return err
 		}
@@ -172,27 +168,9 @@ var operations = [256]func(*machine) error{
 		}
 		return m.global(module, name)
 	},
-	'R': func(m *machine) error { // REDUCE
-		v, err := m.popN(2)
-		if err != nil {
-			return err
-		}
-		return m.call(v[0], v[1])
-	},
-	0x81: func(m *machine) error { // NEWOBJ
-		v, err := m.popN(2)
-		if err != nil {
-			return err
-		}
-		return m.call(v[0], v[1])
-	},
-	0x92: func(m *machine) error { // NEWOBJ_EX
-		v, err := m.popN(3)
-		if err != nil {
-			return err
-		}
-		return m.call(v[0], v[1])
-	},
+	'R':  func(m *machine) error { return m.reduce(2) }, // REDUCE
+	0x81: func(m *machine) error { return m.reduce(2) }, // NEWOBJ
+	0x92: func(m *machine) error { return m.reduce(3) }, // NEWOBJ_EX, with keywords
 	'b': func(m *machine) error { // BUILD: attributes, none of which is a tensor of a state dict
 		if _, err := m.pop(); err != nil {
 			return err
@@ -208,11 +186,7 @@ var operations = [256]func(*machine) error{
 		return fmt.Errorf("the pickle sets attributes of %s", kindOf(object))
 	},
 	'i': func(m *machine) error { // INST, to be able to say whose
-		module, err := m.src.line()
-		if err != nil {
-			return err
-		}
-		name, err := m.src.line()
+		module, name, err := m.src.qualifiedName()
 		if err != nil {
 			return err
 		}

@@ -100,6 +100,14 @@ func (s *source) line() (string, error) {
 	return string(bytes.TrimSuffix(b, []byte("\n"))), nil
 }
 
+// qualifiedName reads a module and a name in it, each on a line.
+func (s *source) qualifiedName() (module, name string, err error) {
+	if module, err = s.line(); err == nil {
+		name, err = s.line()
+	}
+	return module, name, err
+}
+
 // readAt fills b with what is at a place of the file.
 func readAt(r io.ReaderAt, b []byte, at int64) error {
 	if n, err := r.ReadAt(b, at); n < len(b) {
