@@ -66,7 +66,6 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	}
 	defer network.Close()
 
-	const unscored = "nothing was scored"
 	spec, err := options.spec(network)
 	if err != nil {
 		return usageError(err)
@@ -75,29 +74,51 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	if err != nil {
 		return interrupted(ctx, specError(err), unscored)
 	}
-	backend, err := openBackend(ctx, device, warn)
-	if err != nil {
-		return interrupted(ctx, backendError(err), unscored)
-	}
-	defer backend.Close()
-	engine, err := train.NewEngine(backend.Compute, network.engineConfig())
+	scored, err := network.score(ctx, device, pass, warn, func() {
+		if balance := network.config.Train.ClassBalance; balance != "" {
+			warn(fmt.Sprintf("the loss counts all classes alike, and not by train.class_balance = %q as the run did", balance))
+		}
+		fmt.Fprintf(stderr, "%s on the %d samples of %s, split %s\n", network.source, pass.Samples(), spec, options.split)
+	})
 	if err != nil {
 		return err
 	}
-	defer engine.Close()
-
-	if balance := network.config.Train.ClassBalance; balance != "" {
-		warn(fmt.Sprintf("the loss counts all classes alike, and not by train.class_balance = %q as the run did", balance))
-	}
-	fmt.Fprintf(stderr, "%s on the %d samples of %s, split %s\n", network.source, pass.Samples(), spec, options.split)
-	result, err := train.Evaluate(ctx, engine, pass.Pass, len(network.classes), nil, func(string) {})
-	if err != nil {
-		return interrupted(ctx, badSample(err), unscored)
-	}
 	if options.asJSON {
-		return writeIndented(cmd.OutOrStdout(), newEvalReport(result, network.classes))
+		return writeIndented(cmd.OutOrStdout(), newEvalReport(scored.Result, network.classes))
 	}
-	return printResult(cmd.OutOrStdout(), result, network.classes)
+	return printResult(cmd.OutOrStdout(), scored.Result, network.classes)
+}
+
+// unscored is what a signal finds done before there is a result.
+const unscored = "nothing was scored"
+
+// scored is the result of a pass, and what computed it.
+type scored struct {
+	train.Result
+	backend string
+	seconds float64
+}
+
+// score scores the network on pass, on a backend of its own. begins is called when nothing
+// is left to do but that.
+func (n *network) score(ctx context.Context, device train.DeviceConfig, pass *datasets.Evaluation, warn func(string), begins func()) (scored, error) {
+	backend, err := openBackend(ctx, device, warn)
+	if err != nil {
+		return scored{}, interrupted(ctx, backendError(err), unscored)
+	}
+	defer backend.Close()
+	engine, err := train.NewEngine(backend.Compute, n.engineConfig())
+	if err != nil {
+		return scored{}, err
+	}
+	defer engine.Close()
+	begins()
+	begin := time.Now()
+	result, err := train.Evaluate(ctx, engine, pass.Pass, len(n.classes), nil, func(string) {})
+	if err != nil {
+		return scored{}, interrupted(ctx, badSample(err), unscored)
+	}
+	return scored{result, backendName(backend), time.Since(begin).Seconds()}, nil
 }
 
 // engineConfig is for a network that is used and not trained.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -38,27 +36,15 @@ func newForeignFile(source *weights.Source, said train.Origins) *foreignFile {
 	return f
 }
 
-// openForeign opens a file that says nothing of itself. preprocess names what the
-// weights were trained with, order what conv1_1 is to see; both may be empty.
-func openForeign(ctx context.Context, path, preprocess, order string) (*weights.Source, error) {
-	tensors, err := openTensors(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	return recognised(tensors, preprocess, order)
-}
-
-// recognised is [openForeign] of what is open already. It closes the file where there is
-// an error.
+// recognised is what the tensors of a file are that says nothing of itself. preprocess
+// names what the weights were trained with, order what conv1_1 is to see; both may be
+// empty. The file is the source's to close, unless there is an error.
 func recognised(tensors weights.Tensors, preprocess, order string) (*weights.Source, error) {
 	source, err := weights.Recognise(tensors)
 	if err != nil {
-		return nil, errors.Join(err, tensors.Close())
+		return nil, err
 	}
-	if err := settlePixels(source, preprocess, order); err != nil {
-		return nil, errors.Join(err, source.Close())
-	}
-	return source, nil
+	return source, settlePixels(source, preprocess, order)
 }
 
 // settlePixels says how the weights see an image, and turns their channels.

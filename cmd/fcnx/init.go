@@ -38,16 +38,20 @@ func openInit(ctx context.Context, target train.Config, warn func(string)) (*ini
 	if err != nil {
 		return nil, fmt.Errorf("%s: no run or file of weights is there", path)
 	}
+	var meta map[string]string
 	if !info.IsDir() {
-		meta, err := weightsMetadata(ctx, path)
+		tensors, err := openTensors(ctx, path)
 		if err != nil {
 			return nil, err
 		}
-		if meta[metaConfig] == "" {
-			if err := i.openForeign(ctx, path, target, warn); err != nil {
-				return nil, err
+		if meta = weights.Metadata(tensors); meta[metaConfig] == "" {
+			if err := i.takeForeign(tensors, target, warn); err != nil {
+				return nil, errors.Join(err, tensors.Close())
 			}
 			return i, nil
+		}
+		if err := tensors.Close(); err != nil {
+			return nil, err
 		}
 	}
 	if m.InitPreprocess != "" {
@@ -56,7 +60,7 @@ func openInit(ctx context.Context, target train.Config, warn func(string)) (*ini
 	if info.IsDir() {
 		i.network, err = openNetwork(ctx, path, networkFlags{step: -1}, warn)
 	} else {
-		i.network, err = openOwnFile(ctx, path)
+		i.network, err = openOwnFile(path, meta)
 	}
 	if err != nil {
 		return nil, err
@@ -69,10 +73,10 @@ func openInit(ctx context.Context, target train.Config, warn func(string)) (*ini
 	return i, nil
 }
 
-// openForeign opens a file of another program.
-func (i *initial) openForeign(ctx context.Context, path string, target train.Config, warn func(string)) (err error) {
-	m := target.Model
-	if i.foreign, err = openForeign(ctx, path, m.InitPreprocess, m.InitOrder); err != nil {
+// takeForeign takes the tensors of a file of another program.
+func (i *initial) takeForeign(tensors weights.Tensors, target train.Config, warn func(string)) (err error) {
+	m, path := target.Model, tensors.Path()
+	if i.foreign, err = recognised(tensors, m.InitPreprocess, m.InitOrder); err != nil {
 		return err
 	}
 	i.network = &network{

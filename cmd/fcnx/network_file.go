@@ -15,12 +15,20 @@ import (
 
 // openFileNetwork opens a file of the weights of a whole network.
 func openFileNetwork(ctx context.Context, path string, flags networkFlags, warn func(string)) (*network, error) {
-	meta, err := weightsMetadata(ctx, path)
+	tensors, err := openTensors(ctx, path)
 	if err != nil {
 		return nil, err
 	}
+	meta := weights.Metadata(tensors)
 	if meta[metaConfig] == "" {
-		return openForeignNetwork(ctx, path, flags, warn)
+		n, err := openForeignNetwork(tensors, flags, warn)
+		if err != nil {
+			return nil, errors.Join(err, tensors.Close())
+		}
+		return n, nil
+	}
+	if err := tensors.Close(); err != nil {
+		return nil, err
 	}
 	geometry := flags.geometry
 	if flags.look && meta[metaParts] != "" {
@@ -29,7 +37,7 @@ func openFileNetwork(ctx context.Context, path string, flags networkFlags, warn 
 	if said := flags.said(); len(said) > 0 {
 		return nil, usageError(fmt.Errorf("%s says itself what it is; leave %s out", path, strings.Join(said, ", ")))
 	}
-	n, err := openOwnFile(ctx, path)
+	n, err := openOwnFile(path, meta)
 	if err != nil {
 		return nil, err
 	}
@@ -51,12 +59,9 @@ func noWholeNetwork(path string, parts []string) error {
 	return fmt.Errorf("%s has the %s of a network and no score layers; fcnx train --init %s starts from it", path, strings.Join(parts, " and "), path)
 }
 
-// openOwnFile opens a file that says itself what it is, be it a whole network or not.
-func openOwnFile(ctx context.Context, path string) (*network, error) {
-	meta, err := weightsMetadata(ctx, path)
-	if err != nil {
-		return nil, err
-	}
+// openOwnFile opens a file that says itself, in meta, what it is, be it a whole network or
+// not.
+func openOwnFile(path string, meta map[string]string) (*network, error) {
 	n := &network{source: path, origin: meta[metaSource]}
 	if err := n.readMetadata(path, meta); err != nil {
 		return nil, err
@@ -95,9 +100,10 @@ func (n *network) readMetadata(path string, meta map[string]string) (err error) 
 	return nil
 }
 
-// openForeignNetwork opens a file of another program: what its names and shapes do not
-// tell, and what they tell wrongly, the flags say.
-func openForeignNetwork(ctx context.Context, path string, flags networkFlags, warn func(string)) (*network, error) {
+// openForeignNetwork makes a network of a file of another program: what its names and
+// shapes do not tell, and what they tell wrongly, the flags say. The file is the network's
+// to close, unless there is an error.
+func openForeignNetwork(tensors weights.Tensors, flags networkFlags, warn func(string)) (*network, error) {
 	for _, set := range flags.sets {
 		key, _, _ := strings.Cut(set, "=")
 		if !strings.HasPrefix(key, "model.") && !strings.HasPrefix(key, "preprocess.") && key != "augment.resize" {
@@ -111,15 +117,15 @@ func openForeignNetwork(ctx context.Context, path string, flags networkFlags, wa
 	if err != nil {
 		return nil, usageError(err)
 	}
-	source, err := openForeign(ctx, path, asked.Model.InitPreprocess, asked.Model.InitOrder)
+	source, err := recognised(tensors, asked.Model.InitPreprocess, asked.Model.InitOrder)
 	if err != nil {
 		return nil, err
 	}
 	n, err := foreignNetwork(source, flags, origins, warn)
 	if err != nil {
-		return nil, errors.Join(err, source.Close())
+		return nil, err
 	}
-	n.origin = fmt.Sprintf("%s, %s", filepath.Base(path), sourceSummary(source))
+	n.origin = fmt.Sprintf("%s, %s", filepath.Base(tensors.Path()), sourceSummary(source))
 	return n, nil
 }
 

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/models"
-	"github.com/fcnx/fcnx/train"
 )
 
 func newReproduceCommand() *cobra.Command {
@@ -116,34 +114,23 @@ func runReproduceVOC(cmd *cobra.Command, arg string, options reproduceOptions) e
 	if buckets == 0 {
 		buckets = source.Len()
 	}
-	const unscored = "nothing was scored"
 	pass, err := network.evaluation(ctx, source, "voc:"+filepath.Clean(options.lists.VOC), datasets.Val, options.batch, buckets)
 	if err != nil {
 		return interrupted(ctx, specError(err), unscored)
 	}
 
 	// The score.
-	backend, err := openBackend(ctx, device, warn)
-	if err != nil {
-		return interrupted(ctx, backendError(err), unscored)
-	}
-	defer backend.Close()
-	engine, err := train.NewEngine(backend.Compute, network.engineConfig())
+	scored, err := network.score(ctx, device, pass, warn, func() {
+		fmt.Fprintf(stderr, "%s on the %d images of %s\n", network.source, pass.Samples(), from)
+	})
 	if err != nil {
 		return err
 	}
-	defer engine.Close()
-	fmt.Fprintf(stderr, "%s on the %d images of %s\n", network.source, pass.Samples(), from)
-	begin := time.Now()
-	result, err := train.Evaluate(ctx, engine, pass.Pass, len(network.classes), nil, func(string) {})
-	if err != nil {
-		return interrupted(ctx, badSample(err), unscored)
-	}
 
 	// The comparison.
-	r := newReproduction(paper, result, network.classes)
+	r := newReproduction(paper, scored.Result, network.classes)
 	r.Weights, r.List, r.Data = arg, from, options.lists.VOC
-	r.Backend, r.Version, r.Seconds = backendName(backend), version, time.Since(begin).Seconds()
+	r.Backend, r.Version, r.Seconds = scored.backend, version, scored.seconds
 	r.judge(options.tolerance)
 	if options.asJSON {
 		err = writeIndented(cmd.OutOrStdout(), r)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -182,14 +181,4 @@ func (n *network) floats(path string) ([]float32, error) {
 		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 	}
 	return values, nil
-}
-
-// weightsMetadata reads what a file of weights says of itself. Files of other programs
-// say nothing.
-func weightsMetadata(ctx context.Context, path string) (map[string]string, error) {
-	tensors, err := openTensors(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	return weights.Metadata(tensors), tensors.Close()
 }

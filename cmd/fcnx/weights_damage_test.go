@@ -110,7 +110,7 @@ func TestImportOfWrittenFiles(t *testing.T) {
 		require.Equal(t, exitDone, code, "%s: %s", name, stderr)
 		require.Equal(t, fmt.Sprintf("%s: %s", path, want), strings.SplitN(stdout, "\n", 2)[0])
 		require.Contains(t, stdout, "order = \"rgb\"")
-		_, err := openOwnFile(t.Context(), out)
+		_, err := openFileNetwork(t.Context(), out, networkFlags{step: -1, look: true}, func(string) {})
 		require.NoError(t, err)
 	}
 }

@@ -83,7 +83,7 @@ func runWeightsImport(cmd *cobra.Command, arg string, flags importFlags) error {
 	}
 	source, err := recognised(tensors, flags.preprocess, flags.order)
 	if err != nil {
-		return dataError(err)
+		return dataError(errors.Join(err, tensors.Close()))
 	}
 	defer source.Close()
 	if k := source.Kind(); flags.atOnce && (k.Classes == 0 || k.Arch == "fcn32s") {
