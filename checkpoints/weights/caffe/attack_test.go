@@ -5,31 +5,23 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
-)
 
-// allocated is what f asks of the memory, in bytes, freed since or not.
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
-}
+	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
+)
 
 // readBytes opens and reads a whole file, which may ask for little more than the
 // window and a few times the file.
 func readBytes(t *testing.T, b []byte) (f *File, tensors map[string][]byte, err error) {
 	t.Helper()
-	used := allocated(func() {
+	used := readertest.Allocated(func() {
 		if f, err = open(b); err == nil {
-			tensors, err = readAll(f)
+			tensors, err = readertest.ReadAll(f)
 		}
 	})
 	require.Less(t, used, int64(2<<20+16*len(b)))
@@ -59,7 +51,7 @@ func TestCutOff(t *testing.T) {
 	require.NoError(t, err)
 	for _, path := range files {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			b := testdata(t, filepath.Base(path))
+			b := readertest.Testdata(t, filepath.Base(path))
 			whole := len(b)
 			f, all, err := readBytes(t, b)
 			require.NoError(t, err)
@@ -92,7 +84,7 @@ func TestCutOff(t *testing.T) {
 func TestFlippedBits(t *testing.T) {
 	for _, name := range []string{"tiny.caffemodel", "tiny_double.caffemodel", "tiny_unpacked.caffemodel", "tiny_diff.caffemodel"} {
 		t.Run(name, func(t *testing.T) {
-			b := testdata(t, name)
+			b := readertest.Testdata(t, name)
 			refused := 0
 			for i := range 8 * len(b) {
 				flipped := bytes.Clone(b)
@@ -271,7 +263,7 @@ func TestTooMany(t *testing.T) {
 		{layers, "it has more than 16384 layers"},
 	} {
 		var err error
-		used := allocated(func() { _, err = open(c.file) })
+		used := readertest.Allocated(func() { _, err = open(c.file) })
 		require.ErrorContains(t, err, c.want)
 		require.Less(t, used, int64(32<<20))
 	}
@@ -286,8 +278,8 @@ func TestWrongKindOfFile(t *testing.T) {
 		{"version https://git-lfs.github.com/spec/v1\n", "not a caffemodel: it is a Git LFS pointer"},
 		{"<!DOCTYPE html>", "not a caffemodel: it is a web page"},
 		{"name: \"VGG16\"\nlayer {\n\ttype: \"Data\"\n}\n", "not a caffemodel: it is a text, such as a .prototxt"},
-		{string(testdata(t, "mean.binaryproto")), "bad caffemodel: at byte 4: field 2 is of kind 0, and 2 is wanted: is the file cut off or of another kind?"},
-		{string(testdata(t, "tiny.safetensors")), "bad caffemodel: at byte"},
+		{string(readertest.Testdata(t, "mean.binaryproto")), "bad caffemodel: at byte 4: field 2 is of kind 0, and 2 is wanted: is the file cut off or of another kind?"},
+		{string(readertest.Testdata(t, "tiny.safetensors")), "bad caffemodel: at byte"},
 	} {
 		_, _, err := readBytes(t, []byte(c.start))
 		require.ErrorContains(t, err, "x.caffemodel: "+c.want)
@@ -308,7 +300,7 @@ func TestHostileMeans(t *testing.T) {
 		want string
 	}{
 		{"empty", nil, "it is empty"},
-		{"a network", testdata(t, "tiny.caffemodel"), "field 1 is of kind 2, and 0 is wanted"},
+		{"a network", readertest.Testdata(t, "tiny.caffemodel"), "field 1 is of kind 2, and 0 is wanted"},
 		{"grey", message{}.bytes(blobShape, dims(1, 1, 1, 2)).bytes(blobData, make([]byte, 8)), "its shape is [1 1 1 2], and should be [1 3 height width]"},
 		{"two images", message{}.bytes(blobShape, dims(2, 3, 1, 1)).bytes(blobData, make([]byte, 24)), "its shape is [2 3 1 1]"},
 		{"no pixels", message{}.bytes(blobShape, dims(3, 0, 1)), "its shape is [3 0 1]"},
@@ -318,14 +310,14 @@ func TestHostileMeans(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var err error
-			used := allocated(func() { _, err = readMean("x.binaryproto", bytes.NewReader(c.file), int64(len(c.file))) })
+			used := readertest.Allocated(func() { _, err = readMean("x.binaryproto", bytes.NewReader(c.file), int64(len(c.file))) })
 			require.ErrorContains(t, err, "x.binaryproto: ")
 			require.ErrorContains(t, err, c.want)
 			require.Less(t, used, int64(1<<20))
 		})
 	}
 	for _, name := range []string{"mean.binaryproto", "mean_double.binaryproto"} {
-		b := testdata(t, name)
+		b := readertest.Testdata(t, name)
 		for n := range len(b) {
 			_, err := readMean("x.binaryproto", bytes.NewReader(b[:n]), int64(n))
 			require.ErrorContains(t, err, "x.binaryproto: ")
@@ -337,13 +329,13 @@ func TestHostileMeans(t *testing.T) {
 func TestFileCutOffWhileOpen(t *testing.T) {
 	for _, name := range []string{"vgg16_v1.caffemodel", "vgg16_unpacked.caffemodel"} {
 		path := filepath.Join(t.TempDir(), "x.caffemodel")
-		b := testdata(t, name)
+		b := readertest.Testdata(t, name)
 		require.NoError(t, os.WriteFile(path, b, 0o666))
 		f, err := Open(path)
 		require.NoError(t, err)
 		defer f.Close()
 		require.NoError(t, os.Truncate(path, int64(len(b)/2)))
-		_, err = readAll(f)
+		_, err = readertest.ReadAll(f)
 		require.ErrorContains(t, err, path+`: tensor "`)
 		require.ErrorContains(t, err, "unexpected EOF")
 	}

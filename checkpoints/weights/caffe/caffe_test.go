@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,32 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
 )
 
 func open(b []byte) (*File, error) {
 	return newFile("x.caffemodel", bytes.NewReader(b), int64(len(b)))
-}
-
-func testdata(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	require.NoError(t, err)
-	return b
-}
-
-// readAll reads every tensor, or fails with the first error.
-func readAll(f *File) (map[string][]byte, error) {
-	tensors := map[string][]byte{}
-	for _, info := range f.Infos() {
-		r, err := f.Reader(info.Name)
-		if err != nil {
-			return nil, err
-		}
-		if tensors[info.Name], err = io.ReadAll(r); err != nil {
-			return nil, err
-		}
-	}
-	return tensors, nil
 }
 
 // Caffe's own messages wrote these files: bench/parity/caffe_files.py.
@@ -141,7 +119,7 @@ func TestUnknownTensor(t *testing.T) {
 
 func TestReadMean(t *testing.T) {
 	var means map[string][3]float64
-	require.NoError(t, json.Unmarshal(testdata(t, "means.json"), &means))
+	require.NoError(t, json.Unmarshal(readertest.Testdata(t, "means.json"), &means))
 	require.Len(t, means, 2)
 	for name, want := range means {
 		got, err := ReadMean(filepath.Join("testdata", name+".binaryproto"))
@@ -176,7 +154,7 @@ func TestMeanInParam(t *testing.T) {
 // Caffe spells both generations alike but for one type.
 func TestV1Types(t *testing.T) {
 	var numbers map[string]uint64
-	require.NoError(t, json.Unmarshal(testdata(t, "v1_types.json"), &numbers))
+	require.NoError(t, json.Unmarshal(readertest.Testdata(t, "v1_types.json"), &numbers))
 	require.Len(t, v1Types, len(numbers))
 	for old, number := range numbers {
 		want := strings.ToLower(strings.ReplaceAll(old, "_", ""))

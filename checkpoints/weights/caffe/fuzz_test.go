@@ -3,28 +3,17 @@ package caffe
 import (
 	"bytes"
 	"io"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
 )
 
 // What opens is read whole, and has no more bytes than the file; everything else is an
 // error that names the file.
 func FuzzOpen(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join("testdata", "tiny*.caffemodel")) // large seeds are slow
-	if err != nil || len(files) == 0 {
-		f.Fatal("no seeds", err)
-	}
-	for _, path := range files {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-	}
-	f.Add([]byte(nil))
+	readertest.Seed(f, "tiny*.caffemodel") // large seeds are slow
 	f.Add([]byte(netOf(layerOf(message{}.bytes(blobShape, dims(2, 1)).float(blobData, 1).float(6, 0).float(blobData, 2)))))
 	v1 := message{}.text(v1Layer.name, "a").varint(v1Layer.kind, 14).bytes(v1Layer.transform, message{}.float(5, 1).float(1, 2))
 	f.Add([]byte(message{}.bytes(netLayersV1, v1.bytes(v1Layer.blobs, message{}.varint(1, 1).varint(2, 1).varint(3, 1).varint(4, 1).float(5, 1)))))
@@ -57,7 +46,7 @@ func FuzzOpen(f *testing.F) {
 
 func FuzzReadMean(f *testing.F) {
 	for _, name := range []string{"mean.binaryproto", "mean_double.binaryproto"} {
-		f.Add(testdata(f, name))
+		f.Add(readertest.Testdata(f, name))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		values, err := readMean("x.binaryproto", bytes.NewReader(b), int64(len(b)))

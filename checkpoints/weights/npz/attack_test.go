@@ -8,27 +8,19 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// allocated is what f asks of the memory, in bytes, freed since or not.
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
-}
+	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
+)
 
 // readBytes opens and reads a whole file, which may ask for no more than a few
 // megabytes: a decompressor with its window, and a chunk, for every array.
 func readBytes(t *testing.T, b []byte) (f *File, arrays map[string][]byte, err error) {
 	t.Helper()
-	used := allocated(func() {
+	used := readertest.Allocated(func() {
 		if f, err = open(b); err == nil {
 			arrays, err = readAll(f)
 		}
@@ -43,7 +35,7 @@ func readBytes(t *testing.T, b []byte) (f *File, arrays map[string][]byte, err e
 func TestCutOff(t *testing.T) {
 	for _, name := range []string{"tiny.npz", "tiny_compressed.npz", "savez.npz", "savez_compressed.npz"} {
 		t.Run(name, func(t *testing.T) {
-			b := testdata(t, name)
+			b := readertest.Testdata(t, name)
 			for n := range len(b) {
 				_, _, err := readBytes(t, b[:n])
 				require.Error(t, err, "cut to %d of %d bytes", n, len(b))
@@ -57,7 +49,7 @@ func TestCutOff(t *testing.T) {
 func TestFlippedBits(t *testing.T) {
 	for _, name := range []string{"tiny.npz", "tiny_compressed.npz"} {
 		t.Run(name, func(t *testing.T) {
-			b := testdata(t, name)
+			b := readertest.Testdata(t, name)
 			good, want, err := readBytes(t, b)
 			require.NoError(t, err)
 			refused := 0
@@ -181,7 +173,7 @@ func TestShapeAndSizeLieTogether(t *testing.T) {
 		b = patch(t, b, 24, binary.LittleEndian.AppendUint32(nil, uint32(head+claimed))...)
 		f, err := open(b)
 		require.NoError(t, err, "the directory agrees with the header")
-		used := allocated(func() {
+		used := readertest.Allocated(func() {
 			r, err := f.Reader("a")
 			if err == nil {
 				buf := make([]byte, 4096)
@@ -225,7 +217,7 @@ func TestLongDirectory(t *testing.T) {
 	binary.LittleEndian.PutUint32(end[16:], 4)
 	b = append(b, end...)
 	var err error
-	used := allocated(func() { _, err = open(b) })
+	used := readertest.Allocated(func() { _, err = open(b) })
 	require.ErrorContains(t, err, "the directory at the zip's end has more than 4194304 bytes")
 	require.Less(t, used, int64(len(b)))
 }
@@ -270,7 +262,7 @@ func TestWrongKindOfFile(t *testing.T) {
 // A file that shrinks under an open reader is an error, not zeros.
 func TestFileCutOffWhileOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npz")
-	require.NoError(t, os.WriteFile(path, testdata(t, "savez.npz"), 0o666))
+	require.NoError(t, os.WriteFile(path, readertest.Testdata(t, "savez.npz"), 0o666))
 	f, err := Open(path)
 	require.NoError(t, err)
 	defer f.Close()

@@ -3,27 +3,16 @@ package npz
 import (
 	"archive/zip"
 	"io"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
 )
 
 // What opens has the sizes that it says, or an error that names the file.
 func FuzzOpen(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join("testdata", "tiny*.npz")) // large seeds are slow
-	if err != nil || len(files) == 0 {
-		f.Fatal("no seeds", err)
-	}
-	for _, path := range files {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-	}
-	f.Add([]byte(nil))
+	readertest.Seed(f, "tiny*.npz") // large seeds are slow
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := open(b)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"io"
-	"os"
 	"path/filepath"
 	"testing"
 	"testing/iotest"
@@ -16,13 +15,6 @@ import (
 )
 
 func open(b []byte) (*File, error) { return newFile("x.npz", bytes.NewReader(b), int64(len(b))) }
-
-func testdata(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	require.NoError(t, err)
-	return b
-}
 
 // readAll reads every array, or fails with the first error.
 func readAll(f *File) (map[string][]byte, error) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
 )
 
 // A download that broke off is an error wherever it did.
@@ -35,7 +37,7 @@ func TestFlippedBitsOfZip(t *testing.T) {
 		b := fixtures(t)[name]
 		f, err := openBytes(b)
 		require.NoError(t, err)
-		want, err := readAll(f)
+		want, err := readertest.ReadAll(f)
 		require.NoError(t, err)
 		infos := f.Infos()
 		flip(b, func(at int) {
@@ -43,7 +45,7 @@ func TestFlippedBitsOfZip(t *testing.T) {
 			if err != nil {
 				return
 			}
-			got, err := readAll(f)
+			got, err := readertest.ReadAll(f)
 			if err != nil {
 				return
 			}
@@ -62,7 +64,7 @@ func TestFlippedBitsOfLegacy(t *testing.T) {
 		flip(b, func(at int) {
 			var f *File
 			var err error
-			require.LessOrEqual(t, allocated(func() { f, err = openBytes(b) }), mayAllocate(len(b)), "%s, byte %d", name, at)
+			require.LessOrEqual(t, readertest.Allocated(func() { f, err = openBytes(b) }), mayAllocate(len(b)), "%s, byte %d", name, at)
 			if err != nil {
 				refused++
 				return
@@ -72,7 +74,7 @@ func TestFlippedBitsOfLegacy(t *testing.T) {
 				require.NoError(t, err)
 				require.LessOrEqual(t, size, int64(len(b)))
 			}
-			_, err = readAll(f)
+			_, err = readertest.ReadAll(f)
 			require.NoError(t, err, "%s, byte %d", name, at)
 		})
 		require.NotZero(t, refused)

@@ -4,10 +4,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
 )
 
 // These put files together by hand, right or wrong.
@@ -68,23 +69,14 @@ func forgeLegacy(pickle string, elements uint64, storage int) []byte {
 // dictOf is a pickle of a dict with the one entry w.
 func dictOf(v string) string { return "\x80\x02}" + text("w") + v + "s." }
 
-// allocated is how many bytes f has asked for, freed ones included.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 // mayAllocate is what reading the index of a file of a size may ask for in all. The
 // first is what any file costs: buffers, and the tail of a zip file.
-func mayAllocate(size int) uint64 { return 256<<10 + 160*uint64(size) }
+func mayAllocate(size int) int64 { return 256<<10 + 160*int64(size) }
 
 // requireRefused holds a bad file to its error, and to little memory.
 func requireRefused(t *testing.T, b []byte, want string) {
 	t.Helper()
 	var err error
-	require.LessOrEqual(t, allocated(func() { _, err = ReadIndex(bytes.NewReader(b), int64(len(b))) }), mayAllocate(len(b)))
+	require.LessOrEqual(t, readertest.Allocated(func() { _, err = ReadIndex(bytes.NewReader(b), int64(len(b))) }), mayAllocate(len(b)))
 	require.ErrorContains(t, err, want)
 }

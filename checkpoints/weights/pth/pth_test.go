@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
 )
 
 // fixtures are the files that hold a state dict, with their contents. They are
@@ -37,21 +38,6 @@ func openBytes(b []byte) (*File, error) {
 		return nil, err
 	}
 	return newFile("x.pth", bytes.NewReader(b), func() error { return nil }, ix), nil
-}
-
-// readAll reads every tensor.
-func readAll(f *File) (map[string][]byte, error) {
-	tensors := map[string][]byte{}
-	for _, info := range f.Infos() {
-		r, err := f.Reader(info.Name)
-		if err != nil {
-			return nil, err
-		}
-		if tensors[info.Name], err = io.ReadAll(r); err != nil {
-			return nil, err
-		}
-	}
-	return tensors, nil
 }
 
 // Every tensor of every file is what torch.load makes of it, bit by bit.
@@ -157,7 +143,7 @@ func TestFileGetsShorter(t *testing.T) {
 		require.NoError(t, err)
 		defer f.Close()
 		require.NoError(t, os.Truncate(path, 100))
-		_, err = readAll(f)
+		_, err = readertest.ReadAll(f)
 		require.ErrorContains(t, err, path+": tensor ")
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	}
