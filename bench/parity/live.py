@@ -29,15 +29,12 @@ from torch.nn import ConvTranspose2d
 sys.path.insert(0, str(Path(__file__).parents[1] / "torch"))
 from fcn import FCN  # noqa: E402
 from golden import randomise  # noqa: E402
+from told import BGR, RGB, flags  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CLASSES, WIDTH, HEAD = 21, 16, 64
 # (height, width) and the kind of PNG: off the grid of 32, with alpha to drop, with a palette.
 IMAGES = ((65, 97, "RGB"), (128, 160, "RGBA"), (224, 224, "P"))
-
-# In the order of the channels: torchvision's, and that of the authors' nets.
-RGB = {"order": "rgb", "scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-BGR = {"order": "bgr", "scale": 1.0, "mean": [104.00699, 116.66877, 122.67892], "std": [1.0, 1.0, 1.0]}
 
 
 @dataclass(frozen=True)
@@ -58,14 +55,7 @@ class Net:
         return BGR if self.geometry == "paper" else RGB
 
     def flags(self) -> list[str]:
-        """What fcnx is told of the file."""
-        sets = {"width": WIDTH, "head": HEAD, "upsample": self.upsample, "at_once": str(self.at_once).lower()}
-        flags = ["--model", self.arch, "--encoder", self.encoder, "--classes", str(CLASSES), "--geometry", self.geometry]
-        for key, value in sets.items():
-            flags += ["--set", f"model.{key}={value}"]
-        for key, value in self.preprocess().items():
-            flags += ["--set", f"preprocess.{key}={value if isinstance(value, str) else json.dumps(value)}"]
-        return flags
+        return flags(self, CLASSES, WIDTH, HEAD, self.preprocess())
 
 
 def nets() -> list[Net]:

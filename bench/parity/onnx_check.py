@@ -26,7 +26,6 @@ run is held to what `fcnx predict RUN images --out masks --logits` wrote.
 
 import argparse
 import itertools
-import json
 import subprocess
 import sys
 import tempfile
@@ -42,14 +41,11 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "torch"))
 from fcn import FCN  # noqa: E402
+from told import BGR, RGB, flags  # noqa: E402
 
 SIZES = ((33, 47), (64, 96), (101, 75), (224, 224))  # height, width
 BATCH = 3
 CLASSES, WIDTH, HEAD = 5, 2, 8
-
-# In the order of the channels. The second is that of the authors' nets.
-RGB = {"order": "rgb", "scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-BGR = {"order": "bgr", "scale": 1.0, "mean": [104.00699, 116.66877, 122.67892], "std": [1.0, 1.0, 1.0]}
 
 
 @dataclass(frozen=True)
@@ -65,14 +61,7 @@ class Net:
         return "-".join((self.arch, self.geometry, self.upsample, self.encoder)) + ("-at_once" if self.at_once else "")
 
     def flags(self) -> list[str]:
-        """What fcnx has to be told of weights that say nothing."""
-        sets = {"width": WIDTH, "head": HEAD, "upsample": self.upsample, "at_once": str(self.at_once).lower()}
-        flags = ["--model", self.arch, "--encoder", self.encoder, "--classes", str(CLASSES), "--geometry", self.geometry]
-        for key, value in sets.items():
-            flags += ["--set", f"model.{key}={value}"]
-        for key, value in self.constants().items():
-            flags += ["--set", f"preprocess.{key}={value if isinstance(value, str) else json.dumps(value)}"]
-        return flags
+        return flags(self, CLASSES, WIDTH, HEAD, self.constants())
 
     def constants(self) -> dict:
         return RGB if self.preprocess == "rgb" else BGR
