@@ -226,7 +226,9 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	s.Emit(record)
 	s.telling = s.Now().Sub(end)
 	if math.IsNaN(result.Loss) || math.IsInf(result.Loss, 0) {
-		_ = s.awaitSaved() // of what was before; to go back there it has to be on disk
+		if err := s.awaitSaved(); s.spoilt {
+			return err // what was being saved is bad already
+		}
 		s.spoilt = true
 		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.kept.step}
 	}
