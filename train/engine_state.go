@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute/dtypes"
+	"golang.org/x/sync/errgroup"
 )
 
 // checkValues is an error if some of the values that the engine was given have
@@ -85,19 +88,25 @@ type value struct {
 	data  []byte
 }
 
-// Snapshot copies all variables off the device. It takes as much memory as they have.
+// Snapshot copies all variables off the device, as fast as the machine can: training stands
+// still meanwhile. It takes as much memory as they have.
 func (e *Engine) Snapshot() (*Snapshot, error) {
 	s := &Snapshot{variables: e.Variables(), values: map[string]value{}}
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, v := range s.variables {
-		err := e.variable(v.Path, func(dtype dtypes.DType, data []byte) error {
-			s.values[v.Path] = value{dtype, bytes.Clone(data)}
-			return nil
+		group.Go(func() error {
+			return e.variable(v.Path, func(dtype dtypes.DType, data []byte) error {
+				data = bytes.Clone(data)
+				mu.Lock()
+				defer mu.Unlock()
+				s.values[v.Path] = value{dtype, data}
+				return nil
+			})
 		})
-		if err != nil {
-			return nil, err
-		}
 	}
-	return s, nil
+	return s, group.Wait()
 }
 
 // Variables is what [Engine.Variables] was.
