@@ -2,6 +2,7 @@ package train
 
 import (
 	"image/color"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,6 +74,7 @@ func TestResumeIsExact(t *testing.T) {
 			require.Len(t, before, 2*10)
 			kept := take(t, first)
 			want, _ := stepOn(t, first, augmentedShapes(t, 1), cursor, 10, 20)
+			requireFirstLosses(t, name, slices.Concat(before, want))
 
 			second := newEngine(t, config, func(c *EngineConfig) { c.Values = kept })
 			// It was stopped before an evaluation that is now made up for, and is saved
