@@ -42,7 +42,8 @@ type Progress struct {
 	Evaluated int64           // the step of the last evaluation; 0: none yet
 	BestIoU   float64         // the highest mean IoU; meaningful when BestStep > 0
 	BestStep  int64
-	RateScale float64 // times the schedule's learning rate, as people asked for; 0: 1
+	RateScale float64 // times the schedule's learning rate, as people or a retry asked for; 0: 1
+	Retries   int     // how often the run went back because it had diverged
 }
 
 // Saver keeps what a run needs to go on from p.
@@ -94,7 +95,7 @@ type Loop struct {
 var errDone = errors.New("all steps are done")
 
 // Run goes on from p to the last step. It returns how far it came; the error is an
-// [*InterruptedError] if ctx ended, and a [*DivergedError] if the loss did.
+// [*InterruptedError] if ctx ended, and a [*DivergedError] if a step gave NaN or Inf.
 //
 // When ctx ends, the step at hand is finished and saved. A compilation cannot be
 // broken off, but nothing follows it. What was learned until a sample, an
@@ -222,9 +223,9 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	}
 	s.Emit(record)
 	s.telling = s.Now().Sub(end)
-	if math.IsNaN(result.Loss) || math.IsInf(result.Loss, 0) {
+	if err := s.diverged(b, result); err != nil {
 		s.spoilt = true
-		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.savedStep}
+		return err
 	}
 	return nil
 }
@@ -307,7 +308,7 @@ func (s *session) save() error {
 		s.spoilt = true // or saved no better a second time
 		var lost *DivergedError
 		if errors.As(err, &lost) {
-			return &DivergedError{Step: s.Step, What: lost.What, LastGood: s.savedStep}
+			return &DivergedError{Step: s.Step, What: lost.What, LastGood: s.savedStep, Retries: s.Retries}
 		}
 		return err
 	}

@@ -110,7 +110,7 @@ type saver struct {
 // Save implements [train.Saver].
 func (s *saver) Save(p train.Progress, epoch float64) (event.Saved, error) {
 	meta := checkpoints.Meta{
-		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated, LRScale: p.RateScale,
+		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated, LRScale: p.RateScale, Retries: p.Retries,
 		Stage: s.stage.meta(), Seed: s.run.config.Run.Seed, Config: s.run.digest, Dataset: s.run.data.digest,
 		Versions: versions(),
 		Plugin:   checkpoints.Plugin{Name: backendName(s.run.backend), SHA256: s.run.backend.SHA256},
