@@ -14,8 +14,10 @@ import (
 
 // place is a tensor of a step.
 type place struct {
-	name string // "it begins in conv1_2"
+	name string // "it begins in the output of conv1_2"
 	size int
+	op   string // whose output it is, and
+	from string // the operation whose output that works on; empty where it is no output
 }
 
 // contents are what a place holds.
@@ -32,13 +34,14 @@ type probe struct {
 }
 
 // look adds a tensor.
-func (p *probe) look(x *graph.Node, format string, args ...any) {
+func (p *probe) look(x *graph.Node, at place) {
 	x = graph.ConvertDType(x, dtypes.Float32)
 	count := func(which *graph.Node) *graph.Node {
 		return graph.Reshape(graph.ReduceAllSum(graph.ConvertDType(which, dtypes.Int64)), 1)
 	}
 	nan, finite := graph.IsNaN(x), graph.IsFinite(x)
-	p.places = append(p.places, place{fmt.Sprintf(format, args...), x.Shape().Size()})
+	at.size = x.Shape().Size()
+	p.places = append(p.places, at)
 	p.nans = append(p.nans, count(nan))
 	p.infs = append(p.infs, count(graph.LogicalNot(graph.LogicalOr(nan, finite))))
 	p.largest = append(p.largest, graph.Reshape(graph.ReduceAllMax(graph.Where(finite, graph.Abs(x), graph.ZerosLike(x))), 1))
@@ -85,37 +88,47 @@ func (e *Engine) explain(b *datasets.Batch, at int64, lr float64) (where string,
 
 // probeStep is stepGraph with a probe in it.
 func (e *Engine) probeStep(p *probe, scope *model.Scope, in []*graph.Node) {
-	sum, weight := e.forward(scope, in, func(op string, output *graph.Node) { p.look(output, "it begins in the output of %s", op) })
+	from := map[string]string{}
+	for _, op := range e.net.Ops() {
+		from[op.Name] = op.Inputs[0]
+	}
+	sum, weight := e.forward(scope, in, func(op string, output *graph.Node) {
+		p.look(output, place{name: "it begins in the output of " + op, op: op, from: from[op]})
+	})
 	loss := e.loss(sum, weight)
 	const inLoss = "every layer's output is finite, and it begins in the "
-	p.look(weight, inLoss+"sum of the pixels' weights (train.class_weights)")
-	p.look(sum, inLoss+"loss, summed over the pixels")
-	p.look(loss, inLoss+"loss")
+	p.look(weight, place{name: inLoss + "sum of the pixels' weights (train.class_weights)"})
+	p.look(sum, place{name: inLoss + "loss, summed over the pixels"})
+	p.look(loss, place{name: inLoss + "loss"})
 	learners := e.learners(loss)
 	for _, l := range slices.Backward(learners) {
-		p.look(l.grad, "the loss is finite, and it begins in the gradient of %s", l.spec.Path())
+		p.look(l.grad, place{name: "the loss is finite, and it begins in the gradient of " + l.spec.Path()})
 	}
 	update(e.store, e.cfg, learners, in[3])
 	for v := range e.store.IterVariables() {
 		if v.ChangedInGraph(loss.Graph()) {
-			p.look(v.NodeValue(loss), "every gradient is finite, and it begins in the new value of %s", v.Path()[1:])
+			p.look(v.NodeValue(loss), place{name: "every gradient is finite, and it begins in the new value of " + v.Path()[1:]})
 		}
 	}
 }
 
 // firstBad says which place is the first with NaN or Inf, and what it holds.
 func firstBad(places []place, found []contents) string {
-	for i, c := range found {
-		name, size := places[i].name, places[i].size
-		switch {
-		case c.nans+c.infs == 0:
-		case size == 1 && c.nans > 0:
-			return name + ", which is NaN"
-		case size == 1:
-			return name + ", which is Inf"
-		default:
-			return fmt.Sprintf("%s: of %d values %d are NaN and %d Inf, and the largest finite magnitude is %.3g", name, size, c.nans, c.infs, c.largest)
-		}
+	bad := slices.IndexFunc(found, func(c contents) bool { return c.nans+c.infs > 0 })
+	if bad < 0 {
+		return "done again with every layer in sight the step gave no NaN or Inf, so its numbers are at the end of what float32 holds"
 	}
-	return "done again with every layer in sight the step gave no NaN or Inf, so its numbers are at the end of what float32 holds"
+	p, c := places[bad], found[bad]
+	if p.size == 1 {
+		return p.name + ", which is " + map[bool]string{true: "NaN", false: "Inf"}[c.nans > 0]
+	}
+	text := fmt.Sprintf("%s: of %d values %d are NaN and %d Inf", p.name, p.size, c.nans, c.infs)
+	if c.nans+c.infs < int64(p.size) {
+		text += fmt.Sprintf(", and the largest other magnitude is %.3g", c.largest)
+	}
+	if p.from != "" {
+		before := slices.IndexFunc(places, func(q place) bool { return q.op == p.from })
+		text += fmt.Sprintf("; that of %s before it is at most %.3g", p.from, found[before].largest)
+	}
+	return text
 }
