@@ -30,8 +30,11 @@ type Meta struct {
 	// was stopped between a step and its evaluation owes that one.
 	Evaluated int64 `json:"evaluated_step"`
 	// LRScale is what the learning rate of the schedule is multiplied by, because
-	// people asked for less while the run went on. Absent, as 0, it means 1.
+	// people asked for less while the run went on, or because it went back after it had
+	// diverged. Absent, as 0, it means 1.
 	LRScale float64 `json:"lr_scale,omitempty"`
+	// Retries counts how often the run went back to a checkpoint because it had diverged.
+	Retries int `json:"retries,omitempty"`
 	// Stage is what the variables are of in a run of several stages; nil in a run of one.
 	Stage *Stage `json:"stage,omitempty"`
 	// Config and Dataset are digests of config.toml and of the data set's index.
@@ -86,6 +89,8 @@ func (m *Meta) check() error {
 		return fmt.Errorf("epoch %g is not a number", m.Epoch)
 	case !(m.LRScale >= 0 && m.LRScale <= 1):
 		return fmt.Errorf("the scale of the learning rate is %g, and not above 0 and at most 1", m.LRScale)
+	case m.Retries < 0:
+		return fmt.Errorf("it went back %d times, and not 0 or more", m.Retries)
 	case m.Stage != nil && m.Stage.Index < 1:
 		return fmt.Errorf("stage %d is none: they count from 1", m.Stage.Index)
 	case m.Stage != nil && (m.Stage.From < 0 || m.Stage.From > m.Step):

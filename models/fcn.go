@@ -18,6 +18,17 @@ type Pass struct {
 	// Frozen tells which layers do not learn; a frozen batch norm keeps to its
 	// running averages in training too. nil: none.
 	Frozen func(layer string) bool
+	// Tap is shown the output [N,H,W,C] of every operation of [Config.Ops], in that
+	// order, under its name, and before them the input as [Images]. nil: nobody looks.
+	Tap func(op string, output *graph.Node)
+}
+
+// tap shows what the operation called name gives, and hands it on.
+func (p Pass) tap(name string, output *graph.Node) *graph.Node {
+	if p.Tap != nil {
+		p.Tap(name, output)
+	}
+	return output
 }
 
 // Logits is the network: it scores every pixel of images [N,H,W,3] (normalised;
@@ -29,9 +40,9 @@ type Pass struct {
 func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph.Node {
 	n, h, w := images.Shape().Dim(0), images.Shape().Dim(1), images.Shape().Dim(2)
 	images.AssertDims(n, h, w, 3)
-	x := images
+	x := pass.tap(Images, images)
 	if c.Geometry == Same {
-		x = padRightBelow(x, roundUp(h, 32)-h, roundUp(w, 32)-w)
+		x = pass.tap("pad", padRightBelow(x, roundUp(h, 32)-h, roundUp(w, 32)-w))
 	}
 
 	pools := c.encode(scope, x, pass)
@@ -42,26 +53,30 @@ func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph
 	if c.Geometry == Paper {
 		fc6Pad = 0
 	}
-	x = relu(convolve(scope.In("fc6"), pools[5], c.Head, 7, fc6Pad))
-	x, pass.RNG = dropout(x, c.Dropout, pass)
-	x = relu(convolve(scope.In("fc7"), x, c.Head, 1, 0))
-	x, _ = dropout(x, c.Dropout, pass)
-	score := convolve(scope.In("score_fr"), x, c.Classes, 1, 0)
+	x = pass.tap("fc6", convolve(scope.In("fc6"), pools[5], c.Head, 7, fc6Pad))
+	x, pass.RNG = dropout(pass.tap("relu6", relu(x)), c.Dropout, pass)
+	pass.tap("drop6", x)
+	x = pass.tap("fc7", convolve(scope.In("fc7"), x, c.Head, 1, 0))
+	x, _ = dropout(pass.tap("relu7", relu(x)), c.Dropout, pass)
+	pass.tap("drop7", x)
+	score := pass.tap("score_fr", convolve(scope.In("score_fr"), x, c.Classes, 1, 0))
 
 	// Section 4.2: upsample, add the score of a finer stage, repeat.
 	for _, up := range archs[c.Arch] {
-		score = c.upsample(scope, up, score)
+		score = pass.tap(up.name, c.upsample(scope, up, score))
 		at := c.cropOffset(up)
 		if up.skip == "" {
-			return crop(score, at, at, h, w)
+			return pass.tap("score", crop(score, at, at, h, w))
 		}
 		pool := pools[up.stage]
 		if c.AtOnce {
-			pool = graph.MulScalar(pool, up.scale)
+			pool = pass.tap(fmt.Sprintf("scale_pool%d", up.stage), graph.MulScalar(pool, up.scale))
 		}
-		skip := convolve(scope.In("%s", up.skip), pool, c.Classes, 1, 0)
-		skip = crop(skip, at, at, score.Shape().Dim(1), score.Shape().Dim(2))
-		score = graph.Add(score, skip)
+		skip := pass.tap(up.skip, convolve(scope.In("%s", up.skip), pool, c.Classes, 1, 0))
+		if c.Geometry == Paper {
+			skip = pass.tap(up.skip+"c", crop(skip, at, at, score.Shape().Dim(1), score.Shape().Dim(2)))
+		}
+		score = pass.tap(fmt.Sprintf("fuse_pool%d", up.stage), graph.Add(score, skip))
 	}
 	panic(fmt.Errorf("models: the last upscale of %s has a skip", c.Arch))
 }

@@ -68,6 +68,37 @@ func graphDims(t *testing.T, c Config, h, w int) [][]int {
 	return dims
 }
 
+// A tap is shown the output of every operation, in order and at its traced size, and the
+// images before them.
+func TestTapsAreTheOperations(t *testing.T) {
+	backend := Backend(t, device.Go)
+	for _, geometry := range []string{Same, Paper} {
+		for _, arch := range Archs() {
+			for _, encoder := range []string{"vgg11", "vgg16_bn"} {
+				for _, training := range []bool{false, true} {
+					c := Config{Arch: arch, Encoder: encoder, Classes: 3, Width: 2, Head: 5, Upsample: Learned, Geometry: geometry, Dropout: 0.5, AtOnce: arch != "fcn32s"}
+					g := graph.NewGraph(backend, "taps")
+					images := graph.Parameter(g, "images", shapes.Make(dtypes.Float32, 2, 75, 50, 3))
+					pass := Pass{Training: training, RNG: graph.Parameter(g, "rng", graph.RNGStateShape)}
+					var got []string
+					var last *graph.Node
+					pass.Tap = func(op string, output *graph.Node) {
+						got, last = append(got, fmt.Sprint(op, output.Shape().Dimensions)), output
+					}
+					logits := c.Logits(model.NewStore().RootScope(), images, pass)
+					want := []string{"images[2 75 50 3]"}
+					for _, op := range trace(t, c, 75, 50).Ops {
+						want = append(want, fmt.Sprint(op.Name, []int{2, op.Height, op.Width, op.Out}))
+					}
+					require.Equal(t, want, got)
+					require.Same(t, logits, last)
+					g.Finalize()
+				}
+			}
+		}
+	}
+}
+
 func TestTraceCounts(t *testing.T) {
 	for _, upsample := range []string{Learned, Depthwise, Bilinear} {
 		for _, arch := range Archs() {

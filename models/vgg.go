@@ -36,15 +36,16 @@ func (c Config) encode(scope *model.Scope, x *graph.Node, pass Pass) (pools [6]*
 			if c.Geometry == Paper && s == 0 && i == 0 {
 				pad = paperPad
 			}
-			x = convolve(scope.In("conv%d_%d", s+1, i+1), x, channels, 3, pad)
+			place := fmt.Sprintf("%d_%d", s+1, i+1)
+			x = pass.tap("conv"+place, convolve(scope.In("conv%s", place), x, channels, 3, pad))
 			if c.batchNorm() {
-				name := fmt.Sprintf("bn%d_%d", s+1, i+1)
+				name := "bn" + place
 				frozen := pass.Frozen != nil && pass.Frozen(name)
-				x = batchNorm(scope.In("%s", name), x, pass.Training && !frozen)
+				x = pass.tap(name, batchNorm(scope.In("%s", name), x, pass.Training && !frozen))
 			}
-			x = relu(x)
+			x = pass.tap("relu"+place, relu(x))
 		}
-		x = maxPool(x, c.Geometry == Paper)
+		x = pass.tap(fmt.Sprintf("pool%d", s+1), maxPool(x, c.Geometry == Paper))
 		pools[s+1] = x
 	}
 	return pools

@@ -130,6 +130,11 @@ type TrainConfig struct {
 	Warmup     int                `toml:"warmup"`      // steps of linear rise from zero
 	Clip       float64            `toml:"clip"`        // L2 norm of all gradients; 0: no clipping
 	Precision  string             `toml:"precision"`   // float32
+	// DebugNaN keeps the state before every step, so that a step which gives NaN or Inf
+	// can tell where that began.
+	DebugNaN bool    `toml:"debug_nan"`
+	Retries  int     `toml:"retries"`  // how often a run that diverged goes back to its newest good checkpoint
+	RetryLR  float64 `toml:"retry_lr"` // what the learning rate is multiplied by each time
 }
 
 // EvalConfig says how often and how the run is scored. With both zero it is

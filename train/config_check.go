@@ -238,6 +238,8 @@ func (k *checker) optimisation(c TrainConfig, m ModelConfig) {
 	}
 	k.notNegative("train.clip", c.Clip)
 	k.oneOf("train.precision", c.Precision, precisions)
+	k.within("train.retries", c.Retries, 0, 100)
+	k.must(c.RetryLR > 0 && c.RetryLR < 1, "train.retry_lr", "%v is not above 0 and below 1", c.RetryLR)
 }
 
 func (k *checker) schedule(c TrainConfig) {

@@ -50,6 +50,7 @@ func Default() Config {
 			Power:       0.9,
 			StepFactor:  0.1,
 			Precision:   "float32",
+			RetryLR:     0.5,
 		},
 		Eval: EvalConfig{
 			Previews: 6,

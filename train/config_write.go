@@ -32,10 +32,11 @@ func (c Change) String() string {
 }
 
 // harmless are the keys that say where, how fast and how watched a run is, and
-// leave every weight as it would have been.
+// leave every weight as it would have been, or what happens to one that diverges.
 var harmless = []string{
 	"run.name", "run.out", "run.ui", "run.tensorboard", "run.metrics_addr", "run.metrics_file",
 	"data.workers", "data.cache",
+	"train.debug_nan", "train.retries", "train.retry_lr",
 	"eval.previews",
 	"checkpoint.every_steps", "checkpoint.every_minutes", "checkpoint.keep",
 	"checkpoint.background", "checkpoint.patience_minutes",

@@ -41,6 +41,7 @@ type Engine struct {
 	logits   *model.Exec
 	compiled map[string]bool
 	busy     *sync.Mutex // held while it compiles
+	debug    *debugger   // nil: nobody asks where NaN begins
 }
 
 // EngineConfig is what an Engine is made of.
@@ -69,6 +70,11 @@ type StepResult struct {
 	// Read is the end of the step in which the device had nothing to do any more:
 	// the loss was on its way to the host.
 	Read time.Duration
+	// Spoilt says that a variable, a weight above all, holds NaN or Inf since this step.
+	Spoilt bool
+	// Where tells of a step that gave NaN or Inf where they began; empty where nobody
+	// asked for it ([TrainConfig].DebugNaN).
+	Where string
 }
 
 // EvalResult is what scoring one batch tells, besides its counts.
@@ -108,6 +114,9 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 		resized: cfg.Resized, compiled: map[string]bool{}, busy: new(sync.Mutex),
 	}
 	e.store, e.loader = newStore(backend, cfg.Net, cfg.Values, cfg.Seed)
+	if cfg.Train.DebugNaN {
+		e.debug = newDebugger()
+	}
 	var err error
 	if e.step, err = model.NewExec(backend, e.store, e.stepGraph); err != nil {
 		return nil, err
@@ -179,6 +188,10 @@ func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResul
 	if err != nil {
 		return result, err
 	}
+	if err := e.debug.keep(); err != nil {
+		finalize(in)
+		return result, err
+	}
 	out, err := e.call(e.step, in)
 	if err != nil {
 		return result, fmt.Errorf("training step %d: %w", at+1, err)
@@ -187,11 +200,15 @@ func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResul
 	// The call has waited for the device.
 	computed := e.now()
 	result = StepResult{Loss: float64(tensors.ToScalar[float32](out[0])), GradNorm: math.NaN()}
-	if len(out) > 1 {
-		result.GradNorm = float64(tensors.ToScalar[float32](out[1]))
+	result.Spoilt = !isFinite(float64(tensors.ToScalar[float32](out[1])))
+	if len(out) > 2 {
+		result.GradNorm = float64(tensors.ToScalar[float32](out[2]))
 	}
 	result.Read = e.now().Sub(computed)
-	return result, nil
+	if e.debug != nil && (result.Spoilt || !isFinite(result.Loss)) {
+		result.Where, err = e.explain(b, at, lr)
+	}
+	return result, err
 }
 
 // Eval scores a batch: it adds the batch's counts to into. The masks that were

@@ -9,19 +9,43 @@ import (
 )
 
 // stepGraph is one update: images to logits to loss to gradients to new weights.
-// Its inputs are those of trainInputs; it returns the loss and, where gradients
-// are clipped, their norm.
+// Its inputs are those of stepInputs; it returns the loss, the checksum of what it
+// changes and, where gradients are clipped, their norm.
 func (e *Engine) stepGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
-	images, sizes, labels, lr, rng := in[0], in[1], in[2], in[3], in[4]
+	sum, weight := e.forward(scope, in, nil)
+	return e.learn(e.loss(sum, weight), in[3])
+}
+
+// forward is the network in training with its loss: the summed loss and the summed
+// weight. It shows tap the layers' outputs, if it is not nil.
+func (e *Engine) forward(scope *model.Scope, in []*graph.Node, tap func(op string, output *graph.Node)) (sum, weight *graph.Node) {
+	images, sizes, labels, rng := in[0], in[1], in[2], in[4]
 	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre),
-		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables())})
-	loss := e.loss(models.CrossEntropy(logits, labels, e.classWeights(images)))
-	return e.learn(loss, lr)
+		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables()), Tap: tap})
+	return models.CrossEntropy(logits, labels, e.classWeights(images))
 }
 
 // learn moves every variable that learns, at the rate lr, so that loss falls. It
 // returns what stepGraph does.
 func (e *Engine) learn(loss, lr *graph.Node) []*graph.Node {
+	g := loss.Graph()
+	norm := update(e.store, e.cfg, e.learners(loss), lr)
+	for v := range e.store.IterVariables() {
+		if v.ChangedInGraph(g) {
+			donate(g.GetParameterByName(v.Path()))
+			e.debug.note(v)
+		}
+	}
+	out := []*graph.Node{loss, checksum(e.store, g)}
+	if norm != nil {
+		out = append(out, norm)
+	}
+	return out
+}
+
+// learners are the variables that learn, in the order of the network, with their
+// gradients of loss.
+func (e *Engine) learners(loss *graph.Node) []learner {
 	var learners []learner
 	var values []*graph.Node
 	for _, spec := range e.net.Variables() {
@@ -36,16 +60,7 @@ func (e *Engine) learn(loss, lr *graph.Node) []*graph.Node {
 	for i, grad := range graph.Gradient(loss, values...) {
 		learners[i].grad = grad
 	}
-	norm := update(e.store, e.cfg, learners, lr)
-	for v := range e.store.IterVariables() {
-		if v.ChangedInGraph(loss.Graph()) {
-			donate(loss.Graph().GetParameterByName(v.Path()))
-		}
-	}
-	if norm == nil {
-		return []*graph.Node{loss}
-	}
-	return []*graph.Node{loss, norm}
+	return learners
 }
 
 // evalGraph scores one batch at its labels' own size: the summed loss, the summed

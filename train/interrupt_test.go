@@ -159,7 +159,7 @@ func TestLoopStopsInTrouble(t *testing.T) {
 	}{
 		{"step", broken, "disk on fire", 0},
 		{"save", broken, "disk on fire", 0},
-		{"step", lossIs(math.NaN()), "diverged at step 1: the loss is NaN; try a lower train.lr, a longer train.warmup or train.clip = 1.0", 0},
+		{"step", lossIs(math.NaN()), "diverged at step 1: the loss is NaN; try a lower train.lr, a longer train.warmup or train.clip = 1.0; --debug-nan names the layer in which it begins", 0},
 		{"eval", broken, "disk on fire", 4},
 	} {
 		w := longRun()

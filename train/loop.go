@@ -42,7 +42,8 @@ type Progress struct {
 	Evaluated int64           // the step of the last evaluation; 0: none yet
 	BestIoU   float64         // the highest mean IoU; meaningful when BestStep > 0
 	BestStep  int64
-	RateScale float64 // times the schedule's learning rate, as people asked for; 0: 1
+	RateScale float64 // times the schedule's learning rate, as people or a retry asked for; 0: 1
+	Retries   int     // how often the run went back because it had diverged
 }
 
 // Previewer keeps pictures of what an evaluation predicts.
@@ -92,7 +93,7 @@ type Loop struct {
 var errDone = errors.New("all steps are done")
 
 // Run goes on from p to the last step. It returns how far it came; the error is an
-// [*InterruptedError] if ctx ended, and a [*DivergedError] if the loss did.
+// [*InterruptedError] if ctx ended, and a [*DivergedError] if a step gave NaN or Inf.
 //
 // When ctx ends, the step at hand is finished and saved. A compilation cannot be
 // broken off, and is left to itself. What was learned until a sample, an
@@ -225,12 +226,9 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	}
 	s.Emit(record)
 	s.telling = s.Now().Sub(end)
-	if math.IsNaN(result.Loss) || math.IsInf(result.Loss, 0) {
-		if err := s.awaitSaved(); s.spoilt {
-			return err // what was being saved is bad already
-		}
+	if err := s.diverged(b, result); err != nil {
 		s.spoilt = true
-		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.kept.step}
+		return err
 	}
 	return nil
 }

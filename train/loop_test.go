@@ -139,7 +139,7 @@ func TestLoopErrors(t *testing.T) {
 			}
 		}
 	}
-	const advice = "; try a lower train.lr, a longer train.warmup or train.clip = 1.0"
+	const advice = "; try a lower train.lr, a longer train.warmup or train.clip = 1.0; --debug-nan names the layer in which it begins"
 	tests := map[string]struct {
 		set  func(*world)
 		want string

@@ -121,7 +121,7 @@ func (s *session) landed() error {
 	s.kept.under = nil
 	if lost := (*DivergedError)(nil); errors.As(err, &lost) {
 		s.spoilt = true
-		return &DivergedError{Step: step, What: lost.What, LastGood: s.kept.step}
+		return &DivergedError{Step: step, What: lost.What, LastGood: s.kept.step, Retries: s.Retries}
 	}
 	if err != nil {
 		s.kept.unsaved, s.kept.failure = true, err

@@ -177,6 +177,10 @@ func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
 		if err == nil && more {
 			start, err = run.nextStage(start, progress.Step, sinks)
 		}
+		if run.mayGoBack(err, progress) {
+			start, err = run.goBack(ctx, plan, start, progress, err, sinks, warn)
+			more = true
+		}
 	}
 
 	// What came of it.

@@ -67,6 +67,8 @@ func (o *trainOptions) register(cmd *cobra.Command) {
 	}
 	flags.Bool("tensorboard", false, "write event files for TensorBoard into tb/ of the run's directory")
 	o.keys = append(o.keys, keyFlag{"tensorboard", "run.tensorboard", flags.Lookup("tensorboard").Value})
+	flags.Bool("debug-nan", false, "where a step gives NaN or Inf, name the layer in which it began (slower)")
+	o.keys = append(o.keys, keyFlag{"debug-nan", "train.debug_nan", flags.Lookup("debug-nan").Value})
 	flags.StringVar(&o.resume, "resume", "", "go on with the run that was stopped: the one that this command would have started, or --resume=`RUN`")
 	flags.Lookup("resume").NoOptDefVal = latest
 	flags.BoolVar(&o.allowChange, "allow-change", false, "with --resume, take changed settings and data as they are now")

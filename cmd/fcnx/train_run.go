@@ -124,7 +124,7 @@ func (s *saver) Save(p train.Progress, epoch float64) *train.Saving {
 // meta is what a checkpoint says beside its variables.
 func (s *saver) meta(p train.Progress, epoch float64) checkpoints.Meta {
 	meta := checkpoints.Meta{
-		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated, LRScale: p.RateScale,
+		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated, LRScale: p.RateScale, Retries: p.Retries,
 		Stage: s.stage.meta(), Seed: s.run.config.Run.Seed, Config: s.run.digest, Dataset: s.run.data.digest,
 		Versions: versions(),
 		Plugin:   checkpoints.Plugin{Name: backendName(s.run.backend), SHA256: s.run.backend.SHA256},

@@ -23,7 +23,7 @@ import (
 // trainStart is the state that a run, or a stage of it, begins with.
 type trainStart struct {
 	stage      *stage
-	resumed    bool // goes on with what another process has left
+	resumed    bool // goes on with what another process has left, or goes back to it
 	progress   train.Progress
 	values     train.Values // nil: everything starts fresh
 	notes      []string     // for the events
@@ -71,27 +71,32 @@ func (p *trainPlan) start(ctx context.Context, data *trainData, all stages, back
 	return s, nil
 }
 
-// goOn is the state that a checkpoint holds, or where that is the end of a stage the
-// beginning of the next one.
-func (p *trainPlan) goOn(c *checkpoints.Checkpoint, all stages) (*trainStart, error) {
+// from is the state that a checkpoint holds, or where that is the end of a stage, which
+// is then over, the beginning of the next one.
+func (all stages) from(c *checkpoints.Checkpoint) (s *trainStart, over bool, err error) {
 	stage, err := all.of(c.Meta)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	s := &trainStart{stage: stage, progress: progressOf(c.Meta), values: checkpointValues(c), checkpoint: c}
-	over := stage.over(s.progress) && !stage.last()
-	if over {
-		if s, err = all.next(stage, c); err != nil {
-			return nil, err
-		}
-	} else {
-		s.notes = stage.note()
+	s = &trainStart{stage: stage, progress: progressOf(c.Meta), values: checkpointValues(c), checkpoint: c, notes: stage.note()}
+	if stage.over(s.progress) && !stage.last() {
+		s, err = all.next(stage, c)
+		return s, true, err
+	}
+	return s, false, nil
+}
+
+// goOn is from for another process, which may have been told of changes.
+func (p *trainPlan) goOn(c *checkpoints.Checkpoint, all stages) (*trainStart, error) {
+	s, over, err := all.from(c)
+	if err != nil {
+		return nil, err
 	}
 	for _, change := range p.changes {
 		s.notes = append(s.notes, "changed at this point: "+change.String())
 	}
 	if !over {
-		s.rescale(p.saysRate(stage.index))
+		s.rescale(p.saysRate(s.stage.index))
 	}
 	return s, nil
 }
@@ -100,7 +105,7 @@ func (p *trainPlan) goOn(c *checkpoints.Checkpoint, all stages) (*trainStart, er
 func progressOf(meta checkpoints.Meta) train.Progress {
 	p := train.Progress{
 		Step: meta.Step, Cursor: datasets.Cursor(meta.Cursor), Evaluated: meta.Evaluated,
-		RateScale: meta.LRScale,
+		RateScale: meta.LRScale, Retries: meta.Retries,
 	}
 	if best := meta.Best; best != nil {
 		p.BestIoU, p.BestStep = best.MeanIoU, best.Step
@@ -126,7 +131,11 @@ func (s *trainStart) rescale(said bool) {
 		s.notes = append(s.notes, fmt.Sprintf("learning rate as train.lr says from here on, no longer times %.4g as was asked for before", scale))
 		return
 	}
-	s.notes = append(s.notes, fmt.Sprintf("learning rate %.4g times the schedule's, as was asked for before", scale))
+	why := "as was asked for before"
+	if s.progress.Retries > 0 {
+		why = "as it was before"
+	}
+	s.notes = append(s.notes, fmt.Sprintf("learning rate %.4g times the schedule's, %s", scale, why))
 }
 
 // openInitial opens what model.init names, before the data: the run's [preprocess] may be

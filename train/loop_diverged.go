@@ -1,0 +1,59 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/fcnx/fcnx/datasets"
+)
+
+// namedSamples is how many samples of a batch an error names.
+const namedSamples = 8
+
+// diverged is the error of a step on b that gave NaN or Inf; nil of one that did not.
+func (s *session) diverged(b *datasets.Batch, r StepResult) error {
+	lost := &DivergedError{Step: s.Step, Where: r.Where, Retries: s.Retries}
+	switch {
+	case !isFinite(r.Loss):
+		lost.What = fmt.Sprintf("the loss is %v", r.Loss)
+	case r.Spoilt && math.IsNaN(r.GradNorm):
+		lost.What = "the updated weights hold NaN or Inf"
+	case r.Spoilt:
+		lost.What = fmt.Sprintf("the updated weights hold NaN or Inf, at a gradient norm of %.3g", r.GradNorm)
+	default:
+		return nil
+	}
+	if lost.Where != "" && len(b.IDs) > 0 {
+		lost.Where += "; samples " + listed(b.IDs)
+	}
+	if err := s.awaitSaved(); s.spoilt {
+		return err // what was being saved is bad already
+	}
+	lost.LastGood = s.kept.step
+	return lost
+}
+
+// listed names the first few of some samples.
+func listed(ids []string) string {
+	text := strings.Join(ids[:min(len(ids), namedSamples)], ", ")
+	if more := len(ids) - namedSamples; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// Back is the progress of a run that goes back once more, with its learning rate times
+// factor from here on. It is not ok where that would be less than a millionth of the
+// schedule's.
+func (p Progress) Back(factor float64) (next Progress, ok bool) {
+	scale := p.scale() * factor
+	if scale < minRateScale {
+		return p, false
+	}
+	p.RateScale = scale
+	p.Retries++
+	return p, true
+}
