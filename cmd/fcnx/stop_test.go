@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/train/control"
 	"github.com/fcnx/fcnx/train/event"
 )
 
@@ -61,7 +62,7 @@ func TestStopReports(t *testing.T) {
 			if test.last != "" {
 				require.NoError(t, os.WriteFile(filepath.Join(run.Dir, "LAST"), []byte(test.last), 0o666))
 			}
-			end, err := lastWords(run.EventsPath(), since)
+			end, err := lastWords(run.EventsPath(), since, int64(text.Len()))
 			require.NoError(t, err)
 			var out bytes.Buffer
 			printStopped(&out, run, end)
@@ -69,7 +70,45 @@ func TestStopReports(t *testing.T) {
 		})
 	}
 
-	end, err := lastWords(filepath.Join(t.TempDir(), "events.jsonl"), since)
+	end, err := lastWords(filepath.Join(t.TempDir(), "events.jsonl"), since, 0)
 	require.NoError(t, err)
 	require.Zero(t, end, "a process that was killed before its first record")
+}
+
+// A clock that was set back while the run went on hides neither its end from whoever
+// asked for it, nor what was asked from the run.
+func TestStopAfterTheClockWasSetBack(t *testing.T) {
+	since := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	put := func(records ...event.Record) {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+		require.NoError(t, err)
+		defer f.Close()
+		for _, r := range records {
+			line, err := event.Marshal(r)
+			require.NoError(t, err)
+			_, err = f.Write(append(line, '\n'))
+			require.NoError(t, err)
+		}
+	}
+	put(event.Finished{Head: event.Head{Time: since.Add(-time.Minute)}, Step: 3, Reason: event.ReasonDone},
+		event.Step{Head: event.Head{Time: since.Add(time.Minute)}, Step: 12})
+	said := sizeOf(path)
+	yesterday := since.Add(-24 * time.Hour)
+	put(event.Finished{Head: event.Head{Time: yesterday}, Step: 13, Reason: event.ReasonInterrupted})
+	end, err := lastWords(path, since, said)
+	require.NoError(t, err)
+	require.Equal(t, int64(13), end.step)
+	require.NotNil(t, end.finished)
+
+	trainer := checkpoints.Holder{Since: since}
+	require.Equal(t, since.Add(time.Hour), askedAt(since.Add(time.Hour), trainer))
+	dir := t.TempDir()
+	listener, err := control.Listen(dir, since)
+	require.NoError(t, err)
+	require.NoError(t, control.Ask(dir, control.Request{Time: askedAt(yesterday, trainer), Action: event.ActionStop, By: "test"}))
+	heard, err := listener.Poll()
+	require.NoError(t, err)
+	require.Len(t, heard, 1)
+	require.Equal(t, event.ActionStop, heard[0].Action)
 }

@@ -33,7 +33,7 @@ func TestFinishedSaysWhatTheExitCodeSays(t *testing.T) {
 		{errors.Join(bad, syscall.ENOSPC), exitBadData, event.ReasonFailed},
 		{syscall.ENOSPC, exitFailure, event.ReasonFailed},
 	} {
-		record := finished(progress, trainExit(test.err), 90*time.Second)
+		record := finished(progress, trainExit("runs/a", test.err), 90*time.Second)
 		require.Equal(t, test.code, record.ExitCode, "%v", test.err)
 		require.Equal(t, test.reason, record.Reason, "%v", test.err)
 		require.Equal(t, test.err != nil, record.Error != "")

@@ -44,7 +44,7 @@ func (p *trainPlan) start(ctx context.Context, data *trainData, all stages, back
 		return nil, err
 	}
 	if err := p.resumed.Lock(time.Now()); err != nil {
-		return nil, err
+		return nil, runError(p.resumed.Dir, err)
 	}
 	c, err := p.resumed.Newest(warn)
 	if errors.Is(err, checkpoints.ErrNoCheckpoint) {
