@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/checkpoints/storagetest"
 )
 
 // testInfos is the state of a small net: enough to cross a buffer's edge.
@@ -304,7 +306,7 @@ func TestSaveWhereTheRunIsGone(t *testing.T) {
 }
 
 func TestSaveIntoAReadOnlyDirectory(t *testing.T) {
-	if !withoutPrivileges(t) {
+	if !storagetest.WithoutPrivileges(t) {
 		return
 	}
 	r := newRun(t)
@@ -321,7 +323,7 @@ func TestSaveIntoAReadOnlyDirectory(t *testing.T) {
 
 // An old checkpoint that cannot be removed is a warning: the new one is safe.
 func TestOldCheckpointCannotBeRemoved(t *testing.T) {
-	if !withoutPrivileges(t) {
+	if !storagetest.WithoutPrivileges(t) {
 		return
 	}
 	r := newRun(t)

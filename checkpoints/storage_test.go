@@ -1,7 +1,6 @@
 package checkpoints
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,24 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-)
 
-// ballast fills a file system with files of one page, or with empty ones where it is
-// inodes that are few, and returns them.
-func ballast(t *testing.T, dir string, size int) []string {
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "ballast"), 0o777))
-	var files []string
-	for {
-		path := filepath.Join(dir, "ballast", fmt.Sprint(len(files)))
-		err := os.WriteFile(path, make([]byte, size), 0o666)
-		if err != nil {
-			require.ErrorIs(t, err, unix.ENOSPC)
-			os.Remove(path)
-			return files
-		}
-		files = append(files, path)
-	}
-}
+	"github.com/fcnx/fcnx/checkpoints/storagetest"
+)
 
 // scarce are file systems with few bytes and with few inodes, and the size of a file
 // that takes one unit of what is scarce.
@@ -40,19 +24,19 @@ var scarce = map[string]struct {
 
 // However far a save gets before the disk is full, it leaves what was there before.
 func TestSaveOnAFullDisk(t *testing.T) {
-	if !inOwnMounts(t) {
+	if !storagetest.InOwnMounts(t) {
 		return
 	}
 	for name, disk := range scarce {
 		t.Run(name, func(t *testing.T) {
-			root := tmpfs(t, disk.options)
+			root := storagetest.Tmpfs(t, disk.options)
 			r, err := Create(filepath.Join(root, "run"), []byte("[run]\n"), testTime)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, r.Close()) })
 			m := manager(t, r, 2)
 			save(t, m, testMeta(1))
 			before := list(t, r)
-			files := ballast(t, root, disk.size)
+			files := storagetest.Fill(t, root, disk.size)
 			for freed := 0; ; freed++ {
 				_, err := m.Save(testMeta(2), testInfos, testData(2, testInfos))
 				c, openErr := r.Newest(noWarning(t))
@@ -80,14 +64,14 @@ func TestSaveOnAFullDisk(t *testing.T) {
 
 // A run that cannot begin leaves nothing, or the next try would find its name taken.
 func TestCreateOnAFullDisk(t *testing.T) {
-	if !inOwnMounts(t) {
+	if !storagetest.InOwnMounts(t) {
 		return
 	}
 	for name, disk := range scarce {
 		t.Run(name, func(t *testing.T) {
-			root := tmpfs(t, disk.options)
+			root := storagetest.Tmpfs(t, disk.options)
 			dir := filepath.Join(root, "run")
-			files := ballast(t, root, disk.size)
+			files := storagetest.Fill(t, root, disk.size)
 			for freed := 0; ; freed++ {
 				r, err := Create(dir, []byte("[run]\n"), testTime)
 				if err == nil {
@@ -106,17 +90,17 @@ func TestCreateOnAFullDisk(t *testing.T) {
 // A run whose file system has become read-only can be read, and the error of each
 // write says so.
 func TestReadOnlyFileSystem(t *testing.T) {
-	if !inOwnMounts(t) {
+	if !storagetest.InOwnMounts(t) {
 		return
 	}
-	root := tmpfs(t, "size=1m")
+	root := storagetest.Tmpfs(t, "size=1m")
 	r, err := Create(filepath.Join(root, "run"), []byte("[run]\n"), testTime)
 	require.NoError(t, err)
 	m := manager(t, r, 2)
 	save(t, m, testMeta(1))
 	before := list(t, r)
 	require.NoError(t, r.Close()) // or it would be busy
-	require.NoError(t, unix.Mount("", root, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	storagetest.Remount(t, root, "ro")
 
 	_, err = m.Save(testMeta(2), testInfos, testData(2, testInfos))
 	require.ErrorIs(t, err, unix.EROFS)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -225,13 +224,12 @@ func printStopped(w io.Writer, run *checkpoints.Run, end ended) {
 		how = fmt.Sprintf("ended by itself after step %d: %s", end.step, end.finished.Error)
 	}
 	fmt.Fprintf(w, "%s %s\n", run.Dir, how)
-	last, err := os.ReadFile(filepath.Join(run.Dir, "LAST"))
-	name := strings.TrimSpace(string(last))
-	if err != nil || name == "" {
+	steps, err := run.Steps() // LAST may be one behind, or damaged
+	if err != nil || len(steps) == 0 {
 		fmt.Fprintln(w, "nothing was saved")
 		return
 	}
-	fmt.Fprintf(w, "saved       %s\n", filepath.Join(run.Dir, name))
+	fmt.Fprintf(w, "saved       %s\n", filepath.Join(run.Dir, fmt.Sprintf("step-%012d", steps[len(steps)-1])))
 	if end.finished == nil || end.finished.Reason != event.ReasonDone {
 		fmt.Fprintf(w, "go on       fcnx train --resume=%s\n", run.Dir)
 	}

@@ -32,17 +32,17 @@ func TestStopReports(t *testing.T) {
 		want    string
 	}{
 		"stopped": {[]event.Record{event.Step{Head: at(1), Step: 12}, event.Finished{Head: at(2), Step: 12, Reason: event.ReasonInterrupted}},
-			"step-000000000012\n", "runs/a stopped after step 12\n" + saved + goOn},
+			"step-000000000012", "runs/a stopped after step 12\n" + saved + goOn},
 		"stopped before there was anything": {[]event.Record{event.Started{Head: at(1)}, event.Finished{Head: at(2), Reason: event.ReasonInterrupted}},
 			"", "runs/a stopped before the first step\nnothing was saved\n"},
 		"complete": {[]event.Record{event.Step{Head: at(1), Step: 12}, event.Finished{Head: at(2), Step: 12, Reason: event.ReasonDone}},
-			"step-000000000012\n", "runs/a is complete: all 12 steps are done\n" + saved},
+			"step-000000000012", "runs/a is complete: all 12 steps are done\n" + saved},
 		"diverged": {[]event.Record{event.Finished{Head: at(2), Step: 13, Reason: event.ReasonDiverged, Error: "diverged at step 13: the loss is NaN"}},
-			"step-000000000012\n", "runs/a ended by itself after step 13: diverged at step 13: the loss is NaN\n" + saved + goOn},
+			"step-000000000012", "runs/a ended by itself after step 13: diverged at step 13: the loss is NaN\n" + saved + goOn},
 		"killed": {[]event.Record{event.Step{Head: at(1), Step: 12}, event.Step{Head: at(1), Step: 13}},
-			"step-000000000012\n", "runs/a ended after step 13 without a last word, as if it was killed\n" + saved + goOn},
+			"step-000000000012", "runs/a ended after step 13 without a last word, as if it was killed\n" + saved + goOn},
 		"and gone on with": {[]event.Record{event.Finished{Head: at(2), Step: 12, Reason: event.ReasonInterrupted}, event.Started{Head: at(3), Step: 12}, event.Step{Head: at(4), Step: 13}},
-			"step-000000000012\n", "runs/a stopped after step 12\n" + saved + goOn},
+			"step-000000000012", "runs/a stopped after step 12\n" + saved + goOn},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +60,8 @@ func TestStopReports(t *testing.T) {
 			text.WriteString(`{"kind":"st`)
 			require.NoError(t, os.WriteFile(run.EventsPath(), text.Bytes(), 0o666))
 			if test.last != "" {
-				require.NoError(t, os.WriteFile(filepath.Join(run.Dir, "LAST"), []byte(test.last), 0o666))
+				require.NoError(t, os.Mkdir(filepath.Join(run.Dir, test.last), 0o777))
+				require.NoError(t, os.WriteFile(filepath.Join(run.Dir, "LAST"), []byte("\x1b[2J"), 0o666))
 			}
 			end, err := lastWords(run.EventsPath(), since, int64(text.Len()))
 			require.NoError(t, err)
