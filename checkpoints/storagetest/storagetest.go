@@ -18,7 +18,7 @@ import (
 )
 
 // againVariable names, in a process that inAnotherProcess started, the test that it is for.
-const againVariable = "FCNX_TEST_AGAIN"
+const againVariable = "TEST_IN_ANOTHER_PROCESS"
 
 // inAnotherProcess runs the calling test again in a process that differs in what attr
 // says, and fails as it does. It returns true in that process, where the test is to
