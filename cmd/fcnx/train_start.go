@@ -78,6 +78,10 @@ func (p *trainPlan) goOn(c *checkpoints.Checkpoint, all stages) (*trainStart, er
 	if err != nil {
 		return nil, err
 	}
+	// Its hash may be right, and it may still be of another run.
+	if err := fitsCheckpoint(c.Variables, stage.config.Network().Variables()); err != nil {
+		return nil, err
+	}
 	s := &trainStart{stage: stage, progress: progressOf(c.Meta), values: checkpointValues(c), checkpoint: c}
 	over := stage.over(s.progress) && !stage.last()
 	if over {
