@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// againVariable names, in a process that inAnotherProcess started, the test that it is for.
+// againVariable names, in a process that InAnotherProcess started, the test that it is for.
 const againVariable = "TEST_IN_ANOTHER_PROCESS"
 
-// inAnotherProcess runs the calling test again in a process that differs in what attr
-// says, and fails as it does. It returns true in that process, where the test is to
-// go on, and false in the one that has waited for it.
-func inAnotherProcess(t *testing.T, attrs ...*syscall.SysProcAttr) bool {
+// InAnotherProcess runs the calling test again in a process that differs in what attr
+// says, the first of attrs that can be had, and fails as it does. It returns true in
+// that process, where the test is to go on, and false in the one that has waited for it.
+func InAnotherProcess(t *testing.T, attrs ...*syscall.SysProcAttr) bool {
 	if os.Getenv(againVariable) == t.Name() {
 		return true
 	}
@@ -58,7 +58,7 @@ func WithoutPrivileges(t *testing.T) bool {
 	if os.Getuid() != 0 {
 		return true
 	}
-	return inAnotherProcess(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: Nobody, Gid: Nobody}})
+	return InAnotherProcess(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: Nobody, Gid: Nobody}})
 }
 
 // InOwnMounts runs the calling test in another process that may mount, and whose mounts
@@ -68,7 +68,7 @@ func WithoutPrivileges(t *testing.T) bool {
 func InOwnMounts(t *testing.T) bool {
 	id := []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 	group := []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	return inAnotherProcess(t,
+	return InAnotherProcess(t,
 		&syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS},
 		&syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER, UidMappings: id, GidMappings: group})
 }
