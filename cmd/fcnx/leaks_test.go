@@ -113,8 +113,8 @@ func TestCommandsLeaveNothingBehind(t *testing.T) {
 }
 
 // A run that everybody looks at and asks something of, while it trains, evaluates, saves
-// and draws: under the race detector, which `make test` runs this test with, no two of
-// them may be at the same memory.
+// and draws: under the race detector, which `make test` runs this test with once more, no
+// two of them may be at the same memory.
 func TestRunAmongMany(t *testing.T) {
 	if !storagetest.InAnotherProcess(t, &syscall.SysProcAttr{}) {
 		return
