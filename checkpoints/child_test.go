@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 		err = saveForEver(os.Getenv(childDir))
 	case "save with a limit":
 		err = saveWithALimit(os.Getenv(childDir))
+	case "hold the lock":
+		err = holdTheLock(os.Getenv(childDir))
 	default:
 		err = fmt.Errorf("unknown role")
 	}
@@ -94,4 +96,17 @@ func saveWithALimit(dir string) error {
 	}
 	_, err = m.Save(testMeta(2), testInfos, testData(2, testInfos))
 	return err
+}
+
+// holdTheLock locks the run in dir, says so and waits to be killed.
+func holdTheLock(dir string) error {
+	r, err := OpenRun(dir)
+	if err != nil {
+		return err
+	}
+	if err := r.Lock(testTime); err != nil {
+		return err
+	}
+	fmt.Println("locked")
+	select {}
 }

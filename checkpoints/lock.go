@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +25,8 @@ type Holder struct {
 
 // Lock makes this process the one that writes the run, until [Run.Close] or the
 // end of the process. The lock is flock's, so that the file of a process that was
-// killed is no obstacle; what the file says is only there to be shown. It is an
-// error if another process holds it.
+// killed is no obstacle, whoever has its process number now; what the file says is
+// only there to be shown. It is an error if another process holds it.
 func (r *Run) Lock(now time.Time) error {
 	if r.lock != nil {
 		return fmt.Errorf("%s is locked by this process already", r.Dir)
@@ -45,6 +46,11 @@ func (r *Run) Lock(now time.Time) error {
 		}
 		return fmt.Errorf("%s is being written by process %d on %s since %s: wait for it, or end that process",
 			r.Dir, h.PID, h.Host, h.Since.Format(time.DateTime))
+	}
+	// Whoever made the directory and could not begin may have taken file and directory
+	// away in the meantime: the lock on a file without a name keeps nobody out.
+	if info, err := f.Stat(); err == nil && info.Sys().(*syscall.Stat_t).Nlink == 0 {
+		return errors.Join(fmt.Errorf("lock the run: %s was removed just now; try again", r.Dir), f.Close())
 	}
 	if err := writeHolder(f, now); err != nil {
 		return errors.Join(fmt.Errorf("lock the run: %w", err), f.Close())

@@ -28,6 +28,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Run is a run directory. Anyone may read it; one process at a time, the one that
@@ -46,8 +48,13 @@ func (e *TakenError) Error() string { return e.text }
 // config to config.toml. A directory that exists is taken only if it is empty:
 // nothing of another run is ever written over. now goes into the lock file.
 func Create(dir string, config []byte, now time.Time) (*Run, error) {
-	err := os.MkdirAll(dir, 0o777)
+	err := os.MkdirAll(filepath.Dir(dir), 0o777)
+	made := false
 	if err == nil {
+		err = os.Mkdir(dir, 0o777)
+		made = err == nil
+	}
+	if made || errors.Is(err, fs.ErrExist) {
 		err = syncDir(filepath.Dir(dir))
 	}
 	if err != nil {
@@ -60,17 +67,41 @@ func Create(dir string, config []byte, now time.Time) (*Run, error) {
 	if err := r.checkEmpty(); err != nil {
 		return nil, err
 	}
-	if err := r.Lock(now); err != nil {
-		return nil, err
+	err = r.Lock(now)
+	if err == nil {
+		err = r.checkEmpty()
 	}
-	err = r.checkEmpty()
 	if err == nil {
 		err = ReplaceFile(r.ConfigPath(), content(config))
 	}
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
+	if err == nil {
+		return r, nil
 	}
-	return r, nil
+	if made {
+		r.unmake()
+	}
+	return nil, errors.Join(err, r.Close())
+}
+
+// unmake takes a directory away in which no run could begin, on a full disk say: one
+// that tries every night would fill the place with empty ones. Where another process
+// is at it by now, or has put something there, it stays.
+func (r *Run) unmake() {
+	path := filepath.Join(r.Dir, lockName)
+	if r.lock == nil {
+		// It could not even be locked: then there is no lock, or it has nothing in it.
+		f, err := os.Open(path)
+		if err == nil {
+			defer f.Close()
+			err = flock(f, unix.LOCK_EX|unix.LOCK_NB)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+	}
+	if err := os.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
+		_ = os.Remove(r.Dir)
+	}
 }
 
 // checkEmpty allows what a Create that was killed may have left.

@@ -1,6 +1,8 @@
 package checkpoints
 
 import (
+	"bufio"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -153,4 +155,69 @@ func TestNewName(t *testing.T) {
 	is := func(name string) bool { return taken[name] }
 	require.Equal(t, "camvid-fcn8s-3", NewName("camvid-fcn8s", is))
 	require.Equal(t, "shapes", NewName("shapes", is))
+}
+
+// A lock that another process holds is held until that process ends, whatever ends it.
+func TestLockOfAnotherProcess(t *testing.T) {
+	r := newRun(t)
+	require.NoError(t, r.Close())
+	cmd := child("hold the lock", r.Dir)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	said, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "locked\n", said)
+
+	require.ErrorContains(t, r.Lock(testTime), fmt.Sprintf("%s is being written by process %d on ", r.Dir, cmd.Process.Pid))
+	h, held, err := r.Holder()
+	require.NoError(t, err)
+	require.True(t, held)
+	require.Equal(t, cmd.Process.Pid, h.PID)
+
+	require.NoError(t, cmd.Process.Kill())
+	require.ErrorContains(t, cmd.Wait(), "killed")
+	_, held, err = r.Holder()
+	require.NoError(t, err)
+	require.False(t, held)
+	require.NoError(t, r.Lock(testTime))
+}
+
+// The file of a dead process may name a number that another process has by now, one
+// that never ends even: nobody waits for that one.
+func TestStaleLockOfAReusedNumber(t *testing.T) {
+	r := newRun(t)
+	require.NoError(t, r.Close())
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	for _, pid := range []int{1, os.Getpid(), os.Getppid()} {
+		text := fmt.Sprintf("{\"pid\":%d,\"host\":%q,\"since\":\"2026-07-01T12:00:00Z\"}\n", pid, host)
+		require.NoError(t, os.WriteFile(filepath.Join(r.Dir, lockName), []byte(text), 0o666))
+		_, held, err := r.Holder()
+		require.NoError(t, err)
+		require.False(t, held)
+		require.NoError(t, r.Lock(testTime))
+		require.NoError(t, r.Close())
+	}
+}
+
+// Whoever opened the lock of a directory that was then taken away holds nothing.
+func TestLockThatWasRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	require.NoError(t, os.Mkdir(dir, 0o777))
+	r := &Run{Dir: dir}
+	other, err := os.Create(filepath.Join(dir, lockName))
+	require.NoError(t, err)
+	require.NoError(t, unix.Flock(int(other.Fd()), unix.LOCK_EX))
+	result := make(chan error)
+	go func() { result <- r.Lock(testTime) }()
+	time.Sleep(20 * time.Millisecond) // it has opened the file, and waits; if not, it makes another
+	require.NoError(t, os.Remove(other.Name()))
+	require.NoError(t, other.Close())
+	if err := <-result; err != nil {
+		require.EqualError(t, err, "lock the run: "+dir+" was removed just now; try again")
+		return
+	}
+	require.FileExists(t, other.Name())
+	require.NoError(t, r.Close())
 }

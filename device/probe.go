@@ -25,6 +25,7 @@ func Probe(b compute.Backend) (elapsed time.Duration, err error) {
 	if err != nil {
 		return 0, unusablef("a tiny graph does not run: %w", err)
 	}
+	defer func() { _ = out.FinalizeAll() }() // it can only fail by being gone already
 	got, err := tensors.CopyFlatData[float32](out)
 	if err != nil {
 		return 0, unusablef("the result of a tiny graph cannot be read: %w", err)

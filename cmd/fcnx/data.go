@@ -239,14 +239,14 @@ func showData(out io.Writer, spec, split string, n int, path string) error {
 	}
 	file, err := os.Create(path + ".tmp")
 	if err != nil {
-		return err
+		return writeError(err)
 	}
 	defer os.Remove(file.Name())
 	if err := errors.Join(png.Encode(file, sheet), file.Close()); err != nil {
-		return err
+		return writeError(err)
 	}
 	if err := os.Rename(file.Name(), path); err != nil {
-		return err
+		return writeError(err)
 	}
 	fmt.Fprintf(out, "%s: %d of %d samples of %s\n", path, n, src.Len(), split)
 	return nil

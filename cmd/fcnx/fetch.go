@@ -36,7 +36,7 @@ func fetched(ctx context.Context, arg string, tell func(string)) (path, note str
 	}
 	file, err := client.Fetch(ctx, name)
 	if err != nil {
-		return "", "", dataError(err)
+		return "", "", dataError(writeErrorBelow(client.Dir, err))
 	}
 	return file.Path, fmt.Sprintf("%s is %s", arg, file.Name), nil
 }

@@ -31,6 +31,7 @@ var rooms = map[string]struct {
 	"train/sink/metrics":             {own: []string{"train/event", "train/event/wording", "train/sink"}, foreign: true},
 	"train/sink/sinktest":            {own: []string{"train/event", "train/event/wording", "train/sink"}},
 	"checkpoints":                    {foreign: true},
+	"checkpoints/storagetest":        {foreign: true},
 	"checkpoints/weights":            {own: []string{"checkpoints", "checkpoints/weights/caffe", "checkpoints/weights/npz", "checkpoints/weights/pth"}, foreign: true},
 	"checkpoints/weights/caffe":      {own: []string{"checkpoints"}, foreign: true},
 	"checkpoints/weights/hub":        {foreign: true},

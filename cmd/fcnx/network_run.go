@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -19,16 +21,17 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(run.ConfigPath())
+	config, err := os.ReadFile(run.ConfigPath())
 	if err != nil {
 		return nil, err
 	}
 	n := &network{isRun: true, named: true}
-	if n.config, err = loadNetworkConfig(train.Sources{Path: run.ConfigPath(), File: text}); err != nil {
+	if n.config, err = loadNetworkConfig(train.Sources{Path: run.ConfigPath(), File: config}); err != nil {
 		return nil, err
 	}
 	names := filepath.Join(dir, classesName)
-	if text, err = os.ReadFile(names); err != nil {
+	text, err := os.ReadFile(names)
+	if err != nil {
 		return nil, err
 	}
 	if err := n.parseClasses(names, text); err != nil {
@@ -37,6 +40,9 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 	checkpoint, which, err := openCheckpoint(run, flags, warn)
 	if err != nil {
 		return nil, err
+	}
+	if foreignTo(run, config, checkpoint.Meta) {
+		warn(fmt.Sprintf("checkpoint %s was saved with another config.toml than the one in %s: one of them was changed, or is another run's", checkpoint.Name, dir))
 	}
 	if stage := checkpoint.Meta.Stage; stage != nil {
 		which += fmt.Sprintf(", stage %d of %d", stage.Index, len(n.config.Stages()))
@@ -53,6 +59,17 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 	n.source = fmt.Sprintf("%s (step %s%s)", dir, n.step, which)
 	n.close = checkpoint.Close
 	return n, nil
+}
+
+// foreignTo tells whether a run's newest checkpoint was saved with another configuration.
+// An older one may have been: what --allow-change changes counts from the next save on.
+func foreignTo(run *checkpoints.Run, config []byte, meta checkpoints.Meta) bool {
+	steps, err := run.Steps()
+	if err != nil || len(steps) == 0 || meta.Step != steps[len(steps)-1] || meta.Config == "" {
+		return false
+	}
+	sum := sha256.Sum256(config)
+	return meta.Config != hex.EncodeToString(sum[:])
 }
 
 // openCheckpoint chooses a checkpoint, and says in words which it is.

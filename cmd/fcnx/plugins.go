@@ -99,7 +99,7 @@ Without --from, pip fetches a package whose sha256 fcnx knows. --from takes
 				return &quietExit{s.exit()}
 			}
 			if err != nil {
-				return err
+				return writeErrorBelow(store.Dir, err)
 			}
 			what := "installed"
 			if already {

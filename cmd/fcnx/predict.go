@@ -108,7 +108,7 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 
 	// The work.
 	summary, err := options.run(ctx, network, device, inputs, o, warn)
-	if err != nil {
+	if err = writeErrorBelow(options.out, err); err != nil {
 		return interrupted(ctx, err, fmt.Sprintf("%d of %d images are done; with --skip-existing the same command does the rest", summary.Done, len(inputs)))
 	}
 	images := "images"

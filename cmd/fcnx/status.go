@@ -91,7 +91,7 @@ func runStatus(cmd *cobra.Command, options statusOptions, args []string) error {
 	}
 	lines := model.Screen(w, h)
 	if options.svg != "" {
-		return writeSVG(options.svg, lines, w)
+		return writeError(writeSVG(options.svg, lines, w))
 	}
 	return printFrame(cmd.OutOrStdout(), lines)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"html"
 	"image/color"
@@ -35,7 +36,11 @@ func writeSVG(path string, lines []string, width int) error {
 		writeSVGLine(&b, screen, y, width)
 	}
 	b.WriteString("</g>\n</svg>\n")
-	return os.WriteFile(path, []byte(b.String()), 0o666)
+	err := os.WriteFile(path, []byte(b.String()), 0o666)
+	if info, statErr := os.Lstat(path); err != nil && statErr == nil && info.Mode().IsRegular() {
+		err = errors.Join(err, os.Remove(path)) // half a picture
+	}
+	return err
 }
 
 // writeSVGLine writes one line in stretches of one style.

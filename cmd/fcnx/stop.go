@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,9 +68,10 @@ func runStop(cmd *cobra.Command, dir string, options stopOptions) error {
 	}
 
 	// Ask, and wait until the lock is free or another process has it.
-	err = control.Ask(dir, control.Request{Time: time.Now(), Action: event.ActionStop, By: askedBy("stop")})
+	said := sizeOf(run.EventsPath())
+	err = control.Ask(dir, control.Request{Time: askedAt(time.Now(), trainer), Action: event.ActionStop, By: askedBy("stop")})
 	if err != nil {
-		return err
+		return writeError(err)
 	}
 	if options.noWait {
 		fmt.Fprintf(stdout, "%s on %s is asked to stop\n", processName(trainer), trainer.Host)
@@ -90,12 +90,31 @@ func runStop(cmd *cobra.Command, dir string, options stopOptions) error {
 	}
 
 	// What came of it.
-	end, err := lastWords(run.EventsPath(), trainer.Since)
+	end, err := lastWords(run.EventsPath(), trainer.Since, said)
 	if err != nil {
 		return err
 	}
 	printStopped(stdout, run, end)
 	return nil
+}
+
+// askedAt is the time of a request to the process that trainer tells of. It is never
+// before that process began: a listener may take a request from before for one to
+// another process, and the clock may have been set back since.
+func askedAt(now time.Time, trainer checkpoints.Holder) time.Time {
+	if now.After(trainer.Since) {
+		return now
+	}
+	return trainer.Since.Add(time.Millisecond)
+}
+
+// sizeOf is how long a file is; 0 where there is none.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // freeEvery is how often the lock is looked at.
@@ -143,8 +162,9 @@ type ended struct {
 // followed by those of a process that went on with the run.
 const tailBytes = 4 * event.MaxLine
 
-// lastWords finds what a process that began after since said at its end.
-func lastWords(path string, since time.Time) (ended, error) {
+// lastWords finds what a process that began after since said at its end. What follows
+// the first said bytes was said since it was asked, whatever its clock has become.
+func lastWords(path string, since time.Time, said int64) (ended, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ended{}, nil
@@ -159,7 +179,8 @@ func lastWords(path string, since time.Time) (ended, error) {
 	}
 	var end ended
 	// The first line may be half a record, which is an error like any other bad line.
-	records := event.NewReader(io.NewSectionReader(f, max(0, info.Size()-tailBytes), tailBytes))
+	from := max(0, info.Size()-tailBytes)
+	records := event.NewReader(io.NewSectionReader(f, from, tailBytes))
 	for {
 		record, err := records.Next()
 		var bad *event.LineError
@@ -171,7 +192,7 @@ func lastWords(path string, since time.Time) (ended, error) {
 		case err != nil:
 			return ended{}, err
 		}
-		if record.At().Before(since) {
+		if from+records.Offset() <= said && record.At().Before(since) {
 			continue
 		}
 		switch r := record.(type) {
@@ -203,13 +224,12 @@ func printStopped(w io.Writer, run *checkpoints.Run, end ended) {
 		how = fmt.Sprintf("ended by itself after step %d: %s", end.step, end.finished.Error)
 	}
 	fmt.Fprintf(w, "%s %s\n", run.Dir, how)
-	last, err := os.ReadFile(filepath.Join(run.Dir, "LAST"))
-	name := strings.TrimSpace(string(last))
-	if err != nil || name == "" {
+	steps, err := run.Steps() // LAST may be one behind, or damaged
+	if err != nil || len(steps) == 0 {
 		fmt.Fprintln(w, "nothing was saved")
 		return
 	}
-	fmt.Fprintf(w, "saved       %s\n", filepath.Join(run.Dir, name))
+	fmt.Fprintf(w, "saved       %s\n", filepath.Join(run.Dir, fmt.Sprintf("step-%012d", steps[len(steps)-1])))
 	if end.finished == nil || end.finished.Reason != event.ReasonDone {
 		fmt.Fprintf(w, "go on       fcnx train --resume=%s\n", run.Dir)
 	}

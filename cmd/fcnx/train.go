@@ -119,15 +119,15 @@ func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
 	// Where it is kept, and who hears of it.
 	run, err := plan.openRun(data, stages, backend, warn)
 	if err != nil {
-		return err
+		return writeError(err)
 	}
 	defer func() { _ = run.Close() }() // it gives the lock back, as the end of the process does
 	if err := becomeTrainer(run.Run); err != nil {
-		return err
+		return writeError(err)
 	}
 	sinks, err := openSinks(run, ui, stdout, stderr, notes, served)
 	if err != nil {
-		return err
+		return writeError(err)
 	}
 	defer sinks.close() // where the run ends early; its end closes them below
 	start.tell(run, sinks, begin)
@@ -184,7 +184,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
 	}
 
 	// What came of it.
-	err = trainExit(err)
+	err = trainExit(run.Dir, err)
 	asked.close()
 	watch.stop() // nothing is said after the last record
 	sinks.emit(finished(progress, err, time.Since(begin)))
@@ -204,11 +204,13 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// trainExit gives what ended a run its exit code.
-func trainExit(err error) error {
+// trainExit gives what ended a run its exit code. That what was learned could not be kept
+// counts more than why it was to be kept just then.
+func trainExit(dir string, err error) error {
 	var lost *train.DivergedError
 	var stopped *train.InterruptedError
 	var cause ending
+	err = runError(dir, err)
 	switch {
 	case errors.As(err, &lost):
 		return withCode(exitDiverged, err)

@@ -109,7 +109,7 @@ func requireNext(t *testing.T, r *requests, action, by string) {
 // A run that was asked to stop exits as after SIGTERM, whatever it was doing.
 func TestAskedToStopIsAnEnding(t *testing.T) {
 	cause := &askedToStop{"watch, process 4711 on host"}
-	err := trainExit(&train.InterruptedError{Progress: train.Progress{Step: 12}, Saved: true, Cause: cause})
+	err := trainExit("runs/a", &train.InterruptedError{Progress: train.Progress{Step: 12}, Saved: true, Cause: cause})
 	require.EqualError(t, err, "stopped after step 12: asked to stop by watch, process 4711 on host; it is saved, and --resume goes on from there")
 	require.Equal(t, exitTerminated, exitCode(err))
 	record := finished(train.Progress{Step: 12}, err, time.Second)

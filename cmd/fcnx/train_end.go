@@ -104,7 +104,11 @@ func writePNG(path string, img image.Image) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(png.Encode(f, img), f.Close())
+	err = errors.Join(png.Encode(f, img), f.Close())
+	if err != nil {
+		err = errors.Join(err, os.Remove(path)) // half a picture
+	}
+	return err
 }
 
 // printEnd is the result of a run: the last evaluation class by class, and where

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io/fs"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 func TestFinishedSaysWhatTheExitCodeSays(t *testing.T) {
 	progress := train.Progress{Step: 12, BestIoU: 0.25, BestStep: 8}
 	bad := fmt.Errorf("step 13: %w", &datasets.SampleError{ID: "a", Path: "masks/a.png", Err: errors.New("label 9")})
+	full := fmt.Errorf("save checkpoint: %w", errors.Join(&fs.PathError{Op: "write", Path: "runs/a/step-000000000012.tmp/variables.safetensors", Err: syscall.ENOSPC}))
 	for _, test := range []struct {
 		err    error
 		code   int
@@ -30,10 +32,13 @@ func TestFinishedSaysWhatTheExitCodeSays(t *testing.T) {
 		{&train.InterruptedError{Progress: progress, Cause: &signalError{syscall.SIGTERM}}, exitTerminated, event.ReasonInterrupted},
 		{bad, exitBadData, event.ReasonFailed},
 		// A sample that is bad, and a disk that is full when the work until then is saved.
-		{errors.Join(bad, syscall.ENOSPC), exitBadData, event.ReasonFailed},
+		{errors.Join(bad, full), exitUnwritable, event.ReasonFailed},
+		{full, exitUnwritable, event.ReasonFailed},
+		// The same of a file that is not the run's.
 		{syscall.ENOSPC, exitFailure, event.ReasonFailed},
+		{&datasets.SampleError{ID: "a", Path: "a.png", Err: &fs.PathError{Op: "read", Path: "a.png", Err: syscall.EIO}}, exitBadData, event.ReasonFailed},
 	} {
-		record := finished(progress, trainExit(test.err), 90*time.Second)
+		record := finished(progress, trainExit("runs/a", test.err), 90*time.Second)
 		require.Equal(t, test.code, record.ExitCode, "%v", test.err)
 		require.Equal(t, test.reason, record.Reason, "%v", test.err)
 		require.Equal(t, test.err != nil, record.Error != "")

@@ -150,7 +150,7 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 	}
 	dir := o.resume
 	if dir == latest {
-		if dir, err = latestRun(wanted, origins); err != nil {
+		if dir, err = latestRun(wanted, origins, time.Now()); err != nil {
 			return nil, err
 		}
 		if dir == "" {
@@ -220,8 +220,9 @@ func fixedKey(key string) bool {
 
 // latestRun finds the run of that name, or where none is said the last written one
 // below out that agrees with all that was said: of two jobs that share a directory,
-// each finds its own. It is "" where there is none.
-func latestRun(wanted train.Config, origins train.Origins) (string, error) {
+// each finds its own. It is "" where there is none. Where there are several and one is
+// from after now, the clock was set back, and which one was the last cannot be told.
+func latestRun(wanted train.Config, origins train.Origins, now time.Time) (string, error) {
 	c := wanted.Run
 	if c.Name != "" {
 		// A process that was killed early may have left the directory and nothing in
@@ -237,33 +238,48 @@ func latestRun(wanted train.Config, origins train.Origins) (string, error) {
 		return "", err
 	}
 	newest, when := "", time.Time{}
+	agreeing := 0
 	for _, entry := range entries {
 		run, err := checkpoints.OpenRun(filepath.Join(c.Out, entry.Name()))
 		if err != nil {
 			continue
 		}
 		info, err := os.Stat(run.EventsPath())
-		if err != nil || !info.ModTime().After(when) {
+		if err != nil {
 			continue
 		}
 		file, err := os.ReadFile(run.ConfigPath())
-		if err != nil {
+		var stored train.Config
+		if err == nil {
+			stored, _, err = train.Load(train.Sources{Path: run.ConfigPath(), File: file})
+		}
+		if err != nil && info.ModTime().After(when) {
 			return "", err
 		}
-		stored, _, err := train.Load(train.Sources{Path: run.ConfigPath(), File: file})
 		if err != nil {
-			return "", err
+			continue // it would not have been taken anyway
 		}
 		agrees := !slices.ContainsFunc(train.Diff(stored, wanted), func(change train.Change) bool {
 			_, said := origins[change.Key]
 			return said && !change.Harmless()
 		})
-		if agrees {
+		if !agrees {
+			continue
+		}
+		agreeing++
+		if info.ModTime().After(when) {
 			newest, when = run.Dir, info.ModTime()
 		}
 	}
+	if ahead := when.Sub(now); agreeing > 1 && ahead > clockSlack {
+		return "", fmt.Errorf("%s was last written %v from now, by the clock: it was set back, and which of %d runs below %s was the last cannot be told; name it, as in --resume=%s",
+			newest, ahead.Round(time.Minute), agreeing, c.Out, newest)
+	}
 	return newest, nil
 }
+
+// clockSlack is how far the clock of a file server, or of another host, may be ahead.
+const clockSlack = 10 * time.Minute
 
 // close lets go of a resumed run that never came to be opened for writing.
 func (p *trainPlan) close() {

@@ -73,6 +73,10 @@ func TestLatestRun(t *testing.T) {
 	makePlannedRun(t, filepath.Join(out, "silent"), at)
 	require.NoError(t, os.Remove(filepath.Join(out, "silent", "events.jsonl")))
 
+	latest := func(out string, sets ...string) (string, error) {
+		config, origins := wanted(t, out, sets...)
+		return latestRun(config, origins, at)
+	}
 	for _, test := range []struct {
 		sets []string
 		want string
@@ -89,7 +93,7 @@ func TestLatestRun(t *testing.T) {
 		{[]string{"run.name=new"}, ""},
 		{[]string{"run.name=photos"}, ""},
 	} {
-		got, err := latestRun(wanted(t, out, test.sets...))
+		got, err := latest(out, test.sets...)
 		require.NoError(t, err, test.sets)
 		if test.want != "" {
 			test.want = filepath.Join(out, test.want)
@@ -97,16 +101,41 @@ func TestLatestRun(t *testing.T) {
 		require.Equal(t, test.want, got, test.sets)
 	}
 
-	got, err := latestRun(wanted(t, filepath.Join(out, "nowhere")))
+	got, err := latest(filepath.Join(out, "nowhere"))
 	require.NoError(t, err)
 	require.Empty(t, got, "a directory that will be made has no runs")
-	_, err = latestRun(wanted(t, filepath.Join(out, "notes.txt")))
+	_, err = latest(filepath.Join(out, "notes.txt"))
 	require.ErrorContains(t, err, "notes.txt")
 	// A run that cannot be read might have been the one.
 	path := filepath.Join(out, "camvid", "config.toml")
 	require.NoError(t, os.WriteFile(path, []byte("[train]\nbacth = 1\n"), 0o666))
-	_, err = latestRun(wanted(t, out))
+	_, err = latest(out)
 	require.ErrorContains(t, err, path+":2:1: train.bacth: no such key")
+}
+
+// Where the clock was set back between two runs that would do, neither is taken for the
+// last one. Where there is but one, no clock is needed.
+func TestLatestRunAfterTheClockWasSetBack(t *testing.T) {
+	out := t.TempDir()
+	at := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	makePlannedRun(t, filepath.Join(out, "of-tomorrow"), at.Add(24*time.Hour), "data.spec=shapes")
+	config, origins := wanted(t, out, "data.spec=shapes")
+	got, err := latestRun(config, origins, at)
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(out, "of-tomorrow"), got)
+
+	makePlannedRun(t, filepath.Join(out, "of-today"), at, "data.spec=shapes")
+	makePlannedRun(t, filepath.Join(out, "other"), at, "data.spec=camvid:CamVid")
+	_, err = latestRun(config, origins, at)
+	require.EqualError(t, err, filepath.Join(out, "of-tomorrow")+" was last written 24h0m0s from now, by the clock: it was set back, and which of 2 runs below "+
+		out+" was the last cannot be told; name it, as in --resume="+filepath.Join(out, "of-tomorrow"))
+	got, err = latestRun(config, origins, at.Add(24*time.Hour-clockSlack))
+	require.NoError(t, err, "the clock of a file server is a little ahead")
+	require.Equal(t, filepath.Join(out, "of-tomorrow"), got)
+	config, origins = wanted(t, out, "run.name=of-today")
+	got, err = latestRun(config, origins, at)
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(out, "of-today"), got)
 }
 
 // wanted is what a command line with these settings asks for.

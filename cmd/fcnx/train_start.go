@@ -44,7 +44,7 @@ func (p *trainPlan) start(ctx context.Context, data *trainData, all stages, back
 		return nil, err
 	}
 	if err := p.resumed.Lock(time.Now()); err != nil {
-		return nil, err
+		return nil, runError(p.resumed.Dir, err)
 	}
 	c, err := p.resumed.Newest(warn)
 	if errors.Is(err, checkpoints.ErrNoCheckpoint) {
@@ -76,6 +76,10 @@ func (p *trainPlan) start(ctx context.Context, data *trainData, all stages, back
 func (all stages) from(c *checkpoints.Checkpoint) (s *trainStart, over bool, err error) {
 	stage, err := all.of(c.Meta)
 	if err != nil {
+		return nil, false, err
+	}
+	// Its hash may be right, and it may still be of another run.
+	if err := fitsCheckpoint(c.Variables, stage.config.Network().Variables()); err != nil {
 		return nil, false, err
 	}
 	s = &trainStart{stage: stage, progress: progressOf(c.Meta), values: checkpointValues(c), checkpoint: c, notes: stage.note()}

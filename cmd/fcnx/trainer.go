@@ -148,7 +148,7 @@ func trainBehindDashboard(cmd *cobra.Command, config string, t terminal) error {
 	watched := &watchedRun{by: askedBy("train")}
 	var err error
 	if watched.trainer, err = startTrainer(os.Args[1:], watched.found); err != nil {
-		return err
+		return writeErrorBelow(os.TempDir(), err)
 	}
 	defer watched.Close()
 
@@ -245,6 +245,8 @@ func (w *watchedRun) farewell(stdout, stderr io.Writer, code int) error {
 	switch {
 	case summary.Error != "":
 		fmt.Fprintf(stderr, "fcnx: %s\n", summary.Error)
+	case code == exitUnwritable:
+		fmt.Fprintf(stderr, "fcnx: the run could not be written, its last words neither: make room in %[1]s, or mend its disk, and fcnx train --resume=%[1]s goes on\n", dir)
 	case code != exitDone:
 		fmt.Fprintf(stderr, "fcnx: the trainer ended with exit code %d after step %d, without a word; %s/log.txt may know more, and fcnx train --resume=%s goes on\n",
 			code, summary.Step, dir, dir)

@@ -118,7 +118,8 @@ func (w *watchedRun) Ask(action string) error {
 	run, _ := w.open()
 	switch {
 	case run != nil:
-		return control.Ask(run.Dir, control.Request{Time: time.Now(), Action: action, By: w.by})
+		trainer, _, _ := run.Holder() // where nobody is known to train, nobody's clock matters
+		return control.Ask(run.Dir, control.Request{Time: askedAt(time.Now(), trainer), Action: action, By: w.by})
 	case action == event.ActionStop:
 		return w.trainer.signal(os.Interrupt)
 	}

@@ -84,7 +84,7 @@ To a file that ends in .onnx it writes the whole network instead, which ONNX Run
 			}
 			written, err := network.export(out)
 			if err != nil {
-				return err
+				return writeErrorOf(out, err)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors of %s, %.1f MB\n  sha256 %s\n",
 				out, len(network.config.Network().Variables()), network.source, float64(written.Bytes)/1e6, written.SHA256)

@@ -170,6 +170,7 @@ func importWeights(source *weights.Source, config train.Config, flags importFlag
 		meta[metaParts] = strings.Join(parts, ",")
 	}
 	written, err := source.Export(flags.out, meta)
+	err = writeErrorOf(flags.out, err)
 	var write *os.PathError
 	if err != nil && !errors.As(err, &write) {
 		return written, dataError(err) // what was read, and not where it was to go

@@ -66,7 +66,7 @@ func runExportONNX(stdout io.Writer, n *network, path string, flags onnxFlags, w
 	}
 	written, err := n.exportONNX(path, flags)
 	if err != nil {
-		return err
+		return writeErrorOf(path, err)
 	}
 	fmt.Fprintf(stdout, "%s: %s, ONNX opset %d, %.1f MB\n  %s\n  sha256 %s\n",
 		path, n.source, onnx.Opset, float64(written.Bytes)/1e6, strings.Join(n.interfaceONNX(flags), "\n  "), written.SHA256)
