@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	var quiet *quietExit
 	if !errors.As(err, &quiet) {
-		fmt.Fprintf(stderr, "fcnx: %s\n", strings.TrimRight(err.Error(), "\n"))
+		fmt.Fprintf(stderr, "fcnx: %s\n", harmless(strings.TrimRight(err.Error(), "\n")))
 	}
 	return exitCode(err)
 }

@@ -150,6 +150,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		Emit:            sinks.emit,
 		Scored:          func(r train.Result) { last = &r },
 		Previews:        openPreviews(run, plan.config.Eval.Previews, warn),
+		Skips:           openSkips(plan.config.Data, data, warn),
 		Now:             time.Now,
 		Asked:           asked.next,
 		Classes:         classNames(data.classes),
@@ -179,6 +180,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	// What came of it.
 	err = trainExit(err)
 	asked.close()
+	tellSkips(loop.Skips, warn)
 	watch.stop() // nothing is said after the last record
 	sinks.emit(finished(progress, err, time.Since(begin)))
 	sinks.close()
