@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -159,15 +160,19 @@ func TestDecodersShareABudget(t *testing.T) {
 	require.True(t, src.decoding.TryAcquire(64), "all was given back")
 	require.False(t, src.decoding.TryAcquire(1))
 
-	done := make(chan error)
-	go func() { _, err := src.At(0); done <- err }()
-	select {
-	case <-done:
-		t.Fatal("decoded beyond the budget")
-	default:
-	}
-	src.decoding.Release(64)
-	require.NoError(t, <-done)
+	synctest.Test(t, func(t *testing.T) {
+		done := false
+		go func() {
+			_, err := src.At(0)
+			require.NoError(t, err)
+			done = true
+		}()
+		synctest.Wait()
+		require.False(t, done, "decoded beyond the budget")
+		src.decoding.Release(64)
+		synctest.Wait()
+		require.True(t, done)
+	})
 }
 
 func TestExifOption(t *testing.T) {

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -42,11 +41,7 @@ func (s *Skips) batches(stream iter.Seq2[*datasets.Batch, error], what string, o
 	return func(yield func(*datasets.Batch, error) bool) {
 		epoch, count := 0, 0
 		for b, err := range stream {
-			var bad *datasets.SampleError
-			switch {
-			case errors.As(err, &bad):
-				err = fmt.Errorf("%w; mend it and go on with --resume, or have such samples skipped: data.bad_samples = %q", err, BadSkip)
-			case err == nil:
+			if err == nil {
 				if b.Epoch != epoch {
 					epoch, count = b.Epoch, 0
 				}

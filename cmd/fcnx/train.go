@@ -178,7 +178,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 
 	// What came of it.
-	err = trainExit(err)
+	err = trainExit(howToGoOn(err, plan.config.Data))
 	asked.close()
 	tellSkips(loop.Skips, warn)
 	watch.stop() // nothing is said after the last record
