@@ -24,6 +24,7 @@ type assembler struct {
 	sample   func(index, epoch int) (Sample, error)
 	workers  int
 	prefetch int
+	skip     bool // of a bad sample the slot stays blank; otherwise the stream ends
 }
 
 // pending is a batch that workers are filling, one slot at a time.
@@ -31,6 +32,7 @@ type pending struct {
 	plan  batchPlan
 	batch *Batch
 	errs  []error // of each slot
+	skip  bool
 	left  atomic.Int64
 	done  chan struct{} // closed when no slot is left
 }
@@ -84,7 +86,7 @@ func (a assembler) feed(ctx context.Context, plans iter.Seq[batchPlan], queue ch
 	defer close(queue)
 	defer close(slots)
 	for plan := range plans {
-		p := &pending{plan: plan, errs: make([]error, len(plan.indices)), done: make(chan struct{})}
+		p := &pending{plan: plan, skip: a.skip, errs: make([]error, len(plan.indices)), done: make(chan struct{})}
 		p.left.Store(int64(len(plan.indices)))
 		select {
 		case queue <- p:
@@ -139,9 +141,13 @@ func receive(ctx context.Context, queue <-chan *pending) (*Batch, error) {
 	if err := ctx.Err(); err != nil || p == nil {
 		return nil, err
 	}
-	for _, err := range p.errs {
-		if err != nil {
+	for i, err := range p.errs {
+		switch {
+		case err == nil:
+		case !p.skip:
 			return nil, err
+		default:
+			p.batch.skip(i, err)
 		}
 	}
 	return p.batch, nil

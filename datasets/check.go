@@ -18,6 +18,9 @@ type Summary struct {
 	Bad     int
 	// Sizes counts the images of each {height, width}.
 	Sizes map[[2]int]int
+	// Doubtful counts the images whose EXIF orientation says to turn them, and whose
+	// SPEC does not say whether to; they are taken as they are stored.
+	Doubtful int
 	// Labels is nil unless the pixels were read.
 	Labels *LabelCount
 }
@@ -97,6 +100,9 @@ func Check(ctx context.Context, src Source, deep bool, report func(*SampleError)
 				continue
 			}
 			summary.Sizes[s.size]++
+			if s.doubtful {
+				summary.Doubtful++
+			}
 			if s.labels != nil {
 				summary.Labels.add(s.labels)
 			}
@@ -107,12 +113,17 @@ func Check(ctx context.Context, src Source, deep bool, report func(*SampleError)
 
 // inspection is what came of looking at one sample.
 type inspection struct {
-	bad    *SampleError
-	size   [2]int
-	labels *LabelCount
+	bad      *SampleError
+	size     [2]int
+	doubtful bool
+	labels   *LabelCount
 }
 
 func inspect(src Source, i int, deep bool) inspection {
+	if files, ok := src.(*pairs); ok && !deep {
+		size, doubtful, err := files.size(i)
+		return inspection{bad: problemOf(i, err), size: [2]int{size.h, size.w}, doubtful: doubtful}
+	}
 	if !deep {
 		h, w, err := src.Size(i)
 		return inspection{bad: problemOf(i, err), size: [2]int{h, w}}
@@ -121,7 +132,7 @@ func inspect(src Source, i int, deep bool) inspection {
 	if err != nil {
 		return inspection{bad: problemOf(i, err)}
 	}
-	seen := inspection{size: [2]int{sample.Image.Rect.Dy(), sample.Image.Rect.Dx()}}
+	seen := inspection{size: [2]int{sample.Image.Rect.Dy(), sample.Image.Rect.Dx()}, doubtful: sample.doubtful}
 	if sample.Label != nil {
 		seen.labels, err = countLabels(sample, len(src.Classes()))
 		seen.bad = problemOf(i, err)

@@ -32,6 +32,9 @@ type Sample struct {
 	// nil when the sample has no label. It has the image's size when it leaves
 	// a Source.
 	Label *image.Gray
+
+	// doubtful: the file says how to turn the image, and nobody whether to.
+	doubtful bool
 }
 
 // Source is a data set: a fixed list of samples.
@@ -62,9 +65,9 @@ type SampleError struct {
 
 func (e *SampleError) Error() string {
 	if e.Path != "" {
-		return e.Path + ": " + e.Err.Error()
+		return Printable(e.Path) + ": " + e.Err.Error()
 	}
-	return "sample " + e.ID + ": " + e.Err.Error()
+	return "sample " + Printable(e.ID) + ": " + e.Err.Error()
 }
 
 func (e *SampleError) Unwrap() error { return e.Err }

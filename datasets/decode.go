@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/webp"
@@ -57,10 +58,12 @@ func (h pngHeader) colorType() int { return int(h[25]) }
 const (
 	pngGrey    = 0
 	pngIndexed = 3
+	// pngGreyAlpha is what some programs make of grey.
+	pngGreyAlpha = 4
 )
 
 func (h pngHeader) bitsPerPixel() int {
-	channels := [8]int{pngGrey: 1, 2: 3, pngIndexed: 1, 4: 2, 6: 4}
+	channels := [8]int{pngGrey: 1, 2: 3, pngIndexed: 1, pngGreyAlpha: 2, 6: 4}
 	return channels[h.colorType()&7] * h.depth()
 }
 
@@ -69,8 +72,9 @@ func (h pngHeader) bitsPerPixel() int {
 type encoded struct {
 	file   io.ReadSeekCloser
 	format format
-	h, w   int
+	h, w   int       // as stored
 	head   pngHeader // the first bytes, whatever the format
+	facts  facts
 }
 
 // openEncoded opens a regular file and reads its header. The caller closes it.
@@ -111,6 +115,10 @@ func (e *encoded) readHeader(bytes, maxPixels int64) error {
 	if !known {
 		return fmt.Errorf("not a PNG, JPEG, BMP or WebP image: it begins with %q", e.head[:min(n, 8)])
 	}
+	e.facts = e.readFacts()
+	if err := e.refuse(); err != nil {
+		return err
+	}
 	var config image.Config
 	err = e.read(func(r io.Reader) (err error) {
 		config, err = e.format.config(r)
@@ -126,9 +134,29 @@ func (e *encoded) readHeader(bytes, maxPixels int64) error {
 		return fmt.Errorf("the %s header says %dx%d (height x width): there is no pixel in it", e.format.name, e.h, e.w)
 	// Divided, since a product of two sizes can overflow.
 	case int64(e.h) > maxPixels/int64(e.w):
-		return fmt.Errorf("%dx%d (height x width) is more than %d pixels; raise ?max_pixels= if that is meant", e.h, e.w, maxPixels)
+		return fmt.Errorf("%dx%d (height x width) is more than %d pixels; raise data.max_pixels (--max-pixels) if that is meant", e.h, e.w, maxPixels)
 	case perByte > 0 && int64(e.h)*int64(e.w)/perByte > bytes:
 		return fmt.Errorf("the %s header says %dx%d (height x width), but the file has only %d bytes", e.format.name, e.h, e.w, bytes)
+	}
+	return nil
+}
+
+// refuse says why a file is not read that its format allows, where the decoder would
+// not say so, or would take one picture of several without a word.
+func (e *encoded) refuse() error {
+	switch f := e.facts; {
+	case f.frames > 1:
+		return fmt.Errorf("an animated %s: which of its pictures is meant? Save that one as a still PNG", e.format.name)
+	case f.frame == 0:
+		return nil
+	case f.frame >= 0xc9:
+		return errors.New("a JPEG in arithmetic coding, which few programs read; save it anew as usual JPEG (jpegtran does so without loss) or PNG")
+	case f.frame == 0xc3:
+		return errors.New("a lossless JPEG, which few programs read; save it anew as PNG")
+	case f.frame > 0xc2:
+		return errors.New("a hierarchical JPEG, which few programs read; save it anew as usual JPEG or PNG")
+	case f.depth != 8:
+		return fmt.Errorf("a JPEG of %d bits a channel, where 8 are read; save it anew as usual JPEG or PNG", f.depth)
 	}
 	return nil
 }
@@ -169,9 +197,16 @@ func (e *encoded) read(decode func(io.Reader) error) (err error) {
 // by the text alone.
 func (e *encoded) explain(err error) error {
 	text := strings.TrimPrefix(err.Error(), strings.ToLower(e.format.name)+": ")
-	text = strings.TrimPrefix(text, "invalid format: ")
-	if strings.HasSuffix(text, "EOF") || text == "not enough pixel data" {
+	for _, prefix := range []string{"invalid format: ", "invalid JPEG format: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	switch {
+	case strings.HasSuffix(text, "EOF"), text == "not enough pixel data", text == "short Huffman data":
 		text = "the file ends too early"
+	case text == "non-positive dimension":
+		text = "the header says that it is 0 pixels high or wide"
+	case text == "unsupported BMP image":
+		return errors.New("a kind of BMP that is not read, or a size that none can have; save it anew as PNG")
 	}
 	return fmt.Errorf("broken %s: %s", e.format.name, text)
 }
@@ -210,27 +245,58 @@ func plainPathError(err error) error {
 // its pixels are read. The EXIF orientation is not applied: masks are drawn over
 // the image as it is stored.
 func ReadImage(path string, maxPixels int64) (*image.NRGBA, error) {
-	e, err := openEncoded(func() (*os.File, error) { return openRegular(os.Stat, os.Open, path) }, maxPixels)
+	e, err := openEncoded(func() (*os.File, error) { return openRegular(os.Stat, os.OpenFile, path) }, maxPixels)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", Printable(path), err)
 	}
 	defer e.file.Close()
 	img, err := e.pixels()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", Printable(path), err)
 	}
 	return toNRGBA(img), nil
 }
 
-// openRegular opens a file, but never a pipe or a device, which may make the
-// open itself wait for ever.
-func openRegular(stat func(string) (fs.FileInfo, error), open func(string) (*os.File, error), name string) (*os.File, error) {
+// openRegular opens a file, but never a pipe or a device: to open a device may do
+// something, and to open a pipe may wait for ever. What became a pipe in between is
+// opened without waiting, and refused.
+func openRegular(stat func(string) (fs.FileInfo, error), open openFile, name string) (*os.File, error) {
 	info, err := stat(name)
+	if err == nil {
+		err = mustBeRegular(info)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
+	file, err := open(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
 	}
-	return open(name)
+	if info, err = file.Stat(); err == nil {
+		err = mustBeRegular(info)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// openFile is [os.OpenFile] or [os.Root.OpenFile].
+type openFile func(name string, flag int, mode fs.FileMode) (*os.File, error)
+
+func mustBeRegular(info fs.FileInfo) error {
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return errors.New("a directory, where a file is expected")
+	case mode&fs.ModeNamedPipe != 0:
+		return errors.New("a named pipe and no regular file")
+	case mode&fs.ModeSocket != 0:
+		return errors.New("a socket and no regular file")
+	case mode&fs.ModeDevice != 0:
+		return errors.New("a device and no regular file")
+	}
+	return errors.New("not a regular file")
 }

@@ -122,11 +122,11 @@ func TestReadImage(t *testing.T) {
 		require.Equal(t, picture(5, 7), img, name)
 	}
 	_, err = ReadImage(filepath.Join(dir, "a.jpg"), 34)
-	require.EqualError(t, err, filepath.Join(dir, "a.jpg")+": 5x7 (height x width) is more than 34 pixels; raise ?max_pixels= if that is meant")
+	require.EqualError(t, err, filepath.Join(dir, "a.jpg")+": 5x7 (height x width) is more than 34 pixels; raise data.max_pixels (--max-pixels) if that is meant")
 	_, err = ReadImage(filepath.Join(dir, "none"), 34)
 	require.EqualError(t, err, filepath.Join(dir, "none")+": there is no such file")
 	_, err = ReadImage(dir, 34)
-	require.EqualError(t, err, dir+": not a regular file")
+	require.EqualError(t, err, dir+": a directory, where a file is expected")
 }
 
 // pngHead is a PNG that says what it likes in its header and holds nothing.

@@ -40,7 +40,7 @@ func NewEvaluation(ctx context.Context, src Source, cfg LoaderConfig) (*Evaluati
 	if given.h > 0 && cfg.Fixed == nil {
 		e.buckets = oneBucket(src.Len(), given.roundUp(cfg.Multiple))
 	} else {
-		if sizes, err = readSizes(ctx, src, cfg.Workers); err != nil {
+		if sizes, err = readSizes(ctx, src, cfg); err != nil {
 			return nil, err
 		}
 		multiple := cfg.Multiple
@@ -103,7 +103,7 @@ func (e *Evaluation) Batches() int {
 // meets a zero, and labels that are all [Ignore]. Next counts the samples so far.
 // It ends, or is ended, as [Loader.Batches] is.
 func (e *Evaluation) Pass(ctx context.Context) iter.Seq2[*Batch, error] {
-	a := assembler{shapes: e.shapes, sample: e.sample, workers: e.cfg.Workers, prefetch: e.cfg.Prefetch}
+	a := assembler{shapes: e.shapes, sample: e.sample, workers: e.cfg.Workers, prefetch: e.cfg.Prefetch, skip: e.cfg.SkipBad}
 	return a.run(ctx, e.plan())
 }
 

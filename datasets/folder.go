@@ -242,16 +242,19 @@ func (s *pairs) labelsIn(f found) (labels [256]bool, err error) {
 	if err := mask.checkMaskHeader(); err != nil {
 		return labels, err
 	}
-	img, err := mask.pixels()
-	if err != nil {
-		return labels, err
-	}
-	label, err := indices(img, mask.head.depth())
-	if err != nil {
-		return labels, err
-	}
-	for _, v := range label.Pix {
-		labels[v] = true
-	}
-	return labels, nil
+	err = s.inTurn(mask, func() error {
+		img, err := mask.pixels()
+		if err != nil {
+			return err
+		}
+		label, err := indices(img, mask.head.depth())
+		if err != nil {
+			return err
+		}
+		for _, v := range label.Pix {
+			labels[v] = true
+		}
+		return nil
+	})
+	return labels, err
 }

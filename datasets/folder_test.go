@@ -147,7 +147,7 @@ func TestFolderBadPairs(t *testing.T) {
 		"images/loop.png":      "too many levels of symbolic links",
 		"images/out.png":       "it leads out of the data set's directory, where nothing is read; open the directory that holds everything",
 		"images/sub/up":        "a link to a directory, which is not followed",
-		"images/pipe.png":      "not a regular file",
+		"images/pipe.png":      "a named pipe and no regular file",
 	}
 	got := map[string]string{}
 	summary, err := Check(t.Context(), src, true, func(p *SampleError) {
@@ -205,7 +205,7 @@ func TestFolderErrors(t *testing.T) {
 func TestFolderMaxPixels(t *testing.T) {
 	dir := write(t, map[string]any{"classes.txt": "a", "images/a.png": picture(10, 10), "masks/a.png": greyMask(10, 10, 0)})
 	_, err := openTest(t, "folder:"+dir+"?max_pixels=99", Train).At(0)
-	require.ErrorContains(t, err, "10x10 (height x width) is more than 99 pixels; raise ?max_pixels= if that is meant")
+	require.ErrorContains(t, err, "10x10 (height x width) is more than 99 pixels; raise data.max_pixels (--max-pixels) if that is meant")
 	at(t, openTest(t, "folder:"+dir+"?max_pixels=100", Train), 0)
 }
 

@@ -11,9 +11,9 @@ import (
 // ImageSize reads height and width of the image file at path from its header. A file
 // that [ReadImage] would refuse before it decodes pixels is refused here too.
 func ImageSize(path string, maxPixels int64) (h, w int, err error) {
-	e, err := openEncoded(func() (*os.File, error) { return openRegular(os.Stat, os.Open, path) }, maxPixels)
+	e, err := openEncoded(func() (*os.File, error) { return openRegular(os.Stat, os.OpenFile, path) }, maxPixels)
 	if err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", path, err)
+		return 0, 0, fmt.Errorf("%s: %w", Printable(path), err)
 	}
 	return e.h, e.w, e.file.Close()
 }

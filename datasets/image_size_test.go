@@ -24,7 +24,7 @@ func TestImageSize(t *testing.T) {
 	_, _, err = ImageSize(good, 34)
 	require.ErrorContains(t, err, good+": 5x7 (height x width) is more than 34 pixels")
 	_, _, err = ImageSize(dir, DefaultMaxPixels)
-	require.EqualError(t, err, dir+": not a regular file")
+	require.EqualError(t, err, dir+": a directory, where a file is expected")
 	_, _, err = ImageSize(filepath.Join(dir, "none.png"), DefaultMaxPixels)
 	require.EqualError(t, err, filepath.Join(dir, "none.png")+": there is no such file")
 }

@@ -33,7 +33,7 @@ func (s *pairs) pairUp(imageDir, maskDir string) error {
 		case file.err != nil:
 			p.broken = &SampleError{id, s.path(file.name), file.err}
 		case !ok:
-			p.broken = &SampleError{id, s.path(p.image), fmt.Errorf("no mask for this image; it would be %s", s.path(path.Join(maskDir, id+".png")))}
+			p.broken = &SampleError{id, s.path(p.image), fmt.Errorf("no mask for this image; it would be %s", Printable(s.path(path.Join(maskDir, id+".png"))))}
 		case mask.err != nil:
 			p.broken = &SampleError{id, s.path(mask.name), mask.err}
 		default:
@@ -60,48 +60,99 @@ type found struct {
 	err  error  // why it cannot be used
 }
 
+// maxListed bounds the files of a directory, and with them the memory of a list: about
+// half a kilobyte a file. Millions of files belong into several data sets.
+const maxListed = 10_000_000
+
+// maxNested bounds how deep directories are searched; each level is opened by way of
+// all those above it.
+const maxNested = 64
+
 // walk finds the image files below a directory, by their path in it without the
 // extension. Hidden files and those that file managers leave behind are passed
 // over. Links to files are followed, within the data set's directory; links to
 // directories are not, so that a loop of them ends.
 func (s *pairs) walk(dir string) (map[string]found, error) {
 	all := map[string]found{}
-	err := fs.WalkDir(s.root.FS(), dir, func(name string, entry fs.DirEntry, err error) error {
+	listed := 0
+	for left := []string{dir}; len(left) > 0; {
+		next := left[len(left)-1]
+		left = left[:len(left)-1]
+		err := s.entries(next, func(entry fs.DirEntry) error {
+			if listed++; listed > maxListed {
+				return fmt.Errorf("more than %d files; make several data sets of them", maxListed)
+			}
+			name, base := next+"/"+entry.Name(), entry.Name()
+			switch {
+			case strings.HasPrefix(base, "."), base == "Thumbs.db", base == "desktop.ini":
+				return nil
+			case entry.IsDir() && strings.Count(name, "/")-strings.Count(dir, "/") > maxNested:
+				return fmt.Errorf("directories more than %d deep", maxNested)
+			case entry.IsDir():
+				left = append(left, name)
+				return nil
+			}
+			s.put(all, dir, name)
+			return nil
+		})
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.path(name), plainPathError(err))
+			return nil, err
 		}
-		base := entry.Name()
-		switch {
-		case name == dir:
+	}
+	return all, nil
+}
+
+// entries calls see for what is in a directory, in the order of the disk: to sort a
+// million names of which the half is passed over would double the memory.
+func (s *pairs) entries(dir string, see func(fs.DirEntry) error) error {
+	fail := func(err error) error { return fmt.Errorf("%s: %w", Printable(s.path(dir)), plainPathError(err)) }
+	open, err := s.root.Open(dir)
+	if err != nil {
+		return fail(err)
+	}
+	defer open.Close()
+	for {
+		some, err := open.ReadDir(1024)
+		if errors.Is(err, io.EOF) {
 			return nil
-		case strings.HasPrefix(base, ".") && entry.IsDir():
-			return fs.SkipDir
-		case strings.HasPrefix(base, "."), base == "Thumbs.db", base == "desktop.ini", entry.IsDir():
-			return nil
 		}
-		file := found{name: name}
-		id := strings.TrimPrefix(name, dir+"/")
-		switch info, err := s.root.Stat(name); {
-		case err != nil:
-			file.err = plainPathError(err)
-		case info.IsDir():
-			file.err = errors.New("a link to a directory, which is not followed")
-		case !info.Mode().IsRegular():
-			file.err = errors.New("not a regular file")
+		if err != nil {
+			return fail(err)
 		}
-		// A file of another kind keeps its extension, and so is no part of a pair.
-		if extension := path.Ext(id); slices.Contains(imageExtensions, strings.ToLower(extension)) {
-			id = strings.TrimSuffix(id, extension)
-		} else if file.err == nil {
-			file.err = fmt.Errorf("not a file that is read here (%s)", strings.Join(imageExtensions, " "))
+		for _, entry := range some {
+			if err := see(entry); err != nil {
+				return fail(err)
+			}
 		}
-		if other, twice := all[id]; twice {
-			file.err = fmt.Errorf("%s has the same name", s.path(other.name))
+	}
+}
+
+// put puts the file name, which is somewhere below dir, into all.
+func (s *pairs) put(all map[string]found, dir, name string) {
+	file := found{name: name}
+	id := strings.TrimPrefix(name, dir+"/")
+	if info, err := s.root.Stat(name); err != nil {
+		file.err = plainPathError(err)
+	} else if info.IsDir() {
+		file.err = errors.New("a link to a directory, which is not followed")
+	} else {
+		file.err = mustBeRegular(info)
+	}
+	// A file of another kind keeps its extension, and so is no part of a pair.
+	if extension := path.Ext(id); slices.Contains(imageExtensions, strings.ToLower(extension)) {
+		id = strings.TrimSuffix(id, extension)
+	} else if file.err == nil {
+		file.err = fmt.Errorf("not a file that is read here (%s)", strings.Join(imageExtensions, " "))
+	}
+	// Of several with one name it is the last that is complained of, and the order of
+	// the disk must not show.
+	if other, twice := all[id]; twice {
+		if other.name > file.name {
+			file, other = other, file
 		}
-		all[id] = file
-		return nil
-	})
-	return all, err
+		file.err = fmt.Errorf("%s has the same name", Printable(s.path(other.name)))
+	}
+	all[id] = file
 }
 
 // isDir tells whether there is a directory of that name.
@@ -113,7 +164,7 @@ func isDir(root *os.Root, name string) bool {
 // readText reads a short text file of the data set. A file that is not there is
 // missing, and no error.
 func readText(root *os.Root, name string, limit int64) (text []byte, missing bool, err error) {
-	file, err := openRegular(root.Stat, root.Open, name)
+	file, err := openRegular(root.Stat, root.OpenFile, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, true, nil
 	}

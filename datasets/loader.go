@@ -35,6 +35,12 @@ type LoaderConfig struct {
 	Workers    int   // samples decoded at a time; 0: one a core
 	Prefetch   int   // batches made ahead of the one being waited for; 0: 2
 	CacheBytes int64 // of pixels kept in memory after Fixed; 0: none
+
+	// SkipBad leaves the slot of a sample that cannot be used blank (a black image of
+	// the batch's shape, labels all [Ignore]) and tells of it in [Batch.Skipped].
+	// Everything else is as it would have been: order, cursor, and every other pixel.
+	// Without it, the first such sample ends the stream.
+	SkipBad bool
 }
 
 // maxBatchBytes bounds the pixels of one batch, of which a few are in memory at a
@@ -122,7 +128,7 @@ func NewLoader(ctx context.Context, src Source, cfg LoaderConfig) (*Loader, erro
 	if cfg.Height > 0 {
 		l.buckets = oneBucket(src.Len(), sizes[0].roundUp(cfg.Multiple))
 	} else {
-		if sizes, err = readSizes(ctx, src, cfg.Workers); err != nil {
+		if sizes, err = readSizes(ctx, src, cfg); err != nil {
 			return nil, err
 		}
 		l.buckets = chooseBuckets(sizes, cfg.Buckets, cfg.Multiple)
@@ -181,7 +187,7 @@ func (l *Loader) Batches(ctx context.Context, from Cursor) iter.Seq2[*Batch, err
 				from, l.cfg.Batch))
 		}
 	}
-	a := assembler{shapes: l.shapes, sample: l.sample, workers: l.cfg.Workers, prefetch: l.cfg.Prefetch}
+	a := assembler{shapes: l.shapes, sample: l.sample, workers: l.cfg.Workers, prefetch: l.cfg.Prefetch, skip: l.cfg.SkipBad}
 	return a.run(ctx, l.plan(from))
 }
 

@@ -15,6 +15,8 @@ func (e *encoded) checkMaskHeader() error {
 		return fmt.Errorf("a %s mask: lossy compression changes labels; make masks anew as 8-bit PNG of class indices", e.format.name)
 	case e.format.name != "PNG":
 		return fmt.Errorf("a %s mask: masks are 8-bit PNG of class indices, grey or paletted", e.format.name)
+	case e.head.colorType() == pngGreyAlpha:
+		return errors.New("a grey mask with alpha: is a clear pixel label 0, or none? Save the masks anew as 8-bit PNG of class indices, without alpha")
 	case e.head.colorType() != pngGrey && e.head.colorType() != pngIndexed:
 		return errMaskColour
 	}

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // pair is an image and its mask, as paths below the data set's directory. A pair
@@ -27,19 +30,36 @@ type pairs struct {
 	classes   []Class
 	void      int // the label that means "ignore" beside 255; negative: none
 	maxPixels int64
+	// decoding holds back decoders, so that together they have no more pixels in work
+	// than one may have, however many cores there are.
+	decoding *semaphore.Weighted
+	exif     string // exifApply, exifIgnore, or "" where nobody has said what is meant
 }
+
+// The values of ?exif=. Pixels are as stored with exifIgnore as they are without: it
+// says that this is meant.
+const (
+	exifApply  = "apply"
+	exifIgnore = "ignore"
+)
 
 // openPairs opens the directory of a spec; the caller fills in list and classes.
 func openPairs(spec Spec) (*pairs, error) {
-	maxPixels, err := spec.intOption("max_pixels", DefaultMaxPixels, 1, 1<<40)
+	maxPixels, err := spec.intOption(optionMaxPixels, DefaultMaxPixels, 1, MaxMaxPixels)
 	if err != nil {
 		return nil, err
+	}
+	exif := spec.Options["exif"]
+	if exif != "" && exif != exifApply && exif != exifIgnore {
+		return nil, &SpecError{spec.String(), fmt.Errorf("exif=%s: apply turns images as their EXIF orientation says, ignore takes them as they are stored", exif)}
 	}
 	root, err := openDirectory(spec.Path)
 	if err != nil {
 		return nil, err
 	}
-	return &pairs{dir: spec.Path, root: root, void: -1, maxPixels: maxPixels}, nil
+	return &pairs{
+		dir: spec.Path, root: root, void: -1, maxPixels: maxPixels, decoding: semaphore.NewWeighted(maxPixels), exif: exif,
+	}, nil
 }
 
 func openDirectory(dir string) (*os.Root, error) {
@@ -65,17 +85,34 @@ func (s *pairs) Classes() []Class { return s.classes }
 // without decoding: files that are missing, no images or no masks, and sizes that
 // differ.
 func (s *pairs) Size(i int) (h, w int, err error) {
+	size, _, err := s.size(i)
+	return size.h, size.w, err
+}
+
+// size also tells whether the image has an orientation that nobody has said what to do
+// with.
+func (s *pairs) size(i int) (size extent, doubtful bool, err error) {
 	img, mask, err := s.open(i)
 	if err != nil {
-		return 0, 0, err
+		return extent{}, false, err
 	}
 	defer img.file.Close()
 	defer mask.file.Close()
 	if err := mask.checkMaskHeader(); err != nil {
-		return 0, 0, s.fail(i, s.list[i].mask, err)
+		return extent{}, false, s.fail(i, s.list[i].mask, err)
 	}
-	return img.h, img.w, nil
+	return s.seen(img), s.isDoubtful(img), nil
 }
+
+// seen is the size that an image has when it leaves here.
+func (s *pairs) seen(img *encoded) extent {
+	if s.exif == exifApply && turns(img.facts.orientation) {
+		return extent{img.w, img.h}
+	}
+	return extent{img.h, img.w}
+}
+
+func (s *pairs) isDoubtful(img *encoded) bool { return s.exif == "" && img.facts.orientation > 1 }
 
 // At implements [Source].
 func (s *pairs) At(i int) (Sample, error) {
@@ -85,15 +122,34 @@ func (s *pairs) At(i int) (Sample, error) {
 	}
 	defer img.file.Close()
 	defer mask.file.Close()
-	pixels, err := img.pixels()
+	sample := Sample{ID: s.list[i].id, doubtful: s.isDoubtful(img)}
+	err = s.inTurn(img, func() error {
+		pixels, err := img.pixels()
+		if err != nil {
+			return s.fail(i, s.list[i].image, err)
+		}
+		sample.Image = toNRGBA(pixels)
+		if s.exif == exifApply {
+			sample.Image = upright(sample.Image, img.facts.orientation)
+		}
+		if sample.Label, err = mask.label(s.classes, s.void); err != nil {
+			return s.fail(i, s.list[i].mask, err)
+		}
+		return nil
+	})
 	if err != nil {
-		return Sample{}, s.fail(i, s.list[i].image, err)
+		return Sample{}, err
 	}
-	label, err := mask.label(s.classes, s.void)
-	if err != nil {
-		return Sample{}, s.fail(i, s.list[i].mask, err)
-	}
-	return Sample{ID: s.list[i].id, Image: toNRGBA(pixels), Label: label}, nil
+	return sample, nil
+}
+
+// inTurn decodes once there is room for it; see decoding.
+func (s *pairs) inTurn(e *encoded, decode func() error) error {
+	pixels := int64(e.h) * int64(e.w)
+	// It cannot fail: no image has more pixels than there are, and nothing ends the wait.
+	_ = s.decoding.Acquire(context.Background(), pixels)
+	defer s.decoding.Release(pixels)
+	return decode()
 }
 
 // open reads the headers of a pair and compares their sizes. The caller closes
@@ -110,17 +166,25 @@ func (s *pairs) open(i int) (img, mask *encoded, err error) {
 		img.file.Close()
 		return nil, nil, s.fail(i, p.mask, err)
 	}
-	if img.h != mask.h || img.w != mask.w {
+	if size := s.seen(img); size.h != mask.h || size.w != mask.w {
 		img.file.Close()
 		mask.file.Close()
-		return nil, nil, s.fail(i, p.mask, fmt.Errorf("the mask is %dx%d (height x width), the image %s is %dx%d",
-			mask.h, mask.w, p.image, img.h, img.w))
+		hint := ""
+		switch {
+		case size.h != mask.w || size.w != mask.h || !turns(img.facts.orientation):
+		case s.exif == exifApply:
+			hint = ", turned by its EXIF orientation; the mask was drawn over it as it is stored: leave ?exif=apply out"
+		default:
+			hint = fmt.Sprintf("; its EXIF orientation is %d, and turned by that it fits: add ?exif=apply to the SPEC", img.facts.orientation)
+		}
+		return nil, nil, s.fail(i, p.mask, fmt.Errorf("the mask is %dx%d (height x width), the image %s is %dx%d%s",
+			mask.h, mask.w, Printable(p.image), size.h, size.w, hint))
 	}
 	return img, mask, nil
 }
 
 func (s *pairs) openFile(name string) (*encoded, error) {
-	return openEncoded(func() (*os.File, error) { return openRegular(s.root.Stat, s.root.Open, name) }, s.maxPixels)
+	return openEncoded(func() (*os.File, error) { return openRegular(s.root.Stat, s.root.OpenFile, name) }, s.maxPixels)
 }
 
 // fail makes the error of sample i, about the file name below the directory.

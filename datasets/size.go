@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
@@ -30,12 +31,13 @@ func compareExtents(a, b extent) int {
 }
 
 // readSizes asks for the size of every sample, several at a time. It reports the
-// first bad one, and how many more there are.
-func readSizes(ctx context.Context, src Source, workers int) ([]extent, error) {
+// first bad one, and how many more there are. Where bad samples are skipped, they have
+// the size of the first good one, which makes no shape that would not be there.
+func readSizes(ctx context.Context, src Source, cfg LoaderConfig) ([]extent, error) {
 	sizes := make([]extent, src.Len())
 	errs := make([]error, src.Len())
 	var group errgroup.Group
-	group.SetLimit(workers)
+	group.SetLimit(cfg.Workers)
 	for i := range sizes {
 		if ctx.Err() != nil {
 			break
@@ -60,6 +62,14 @@ func readSizes(ctx context.Context, src Source, workers int) ([]extent, error) {
 			first = cmp.Or(first, err)
 			more++
 		}
+	}
+	if good := slices.Index(errs, nil); cfg.SkipBad && good >= 0 {
+		for i, err := range errs {
+			if err != nil {
+				sizes[i] = sizes[good]
+			}
+		}
+		return sizes, nil
 	}
 	if more > 0 {
 		first = fmt.Errorf("%w (and %d more that cannot be read)", first, more)

@@ -15,6 +15,12 @@ const (
 	Test  = "test"
 )
 
+// optionMaxPixels is the key of the largest image that is decoded.
+const optionMaxPixels = "max_pixels"
+
+// MaxMaxPixels is the highest cap on pixels that can be given.
+const MaxMaxPixels = 1 << 40
+
 // Spec names a data set on the command line and in a configuration, as
 // kind:path?key=value&key=value. Nothing is escaped: a path cannot hold a
 // question mark, nor a value an ampersand.
@@ -47,9 +53,9 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{"shapes", false, []string{"n", "val_n", "size", "seed", "classes"}, shapesSplits, openShapes},
-		{"folder", true, []string{"val", "classes", "max_pixels"}, folderSplits, openFolder},
-		{"camvid", true, []string{"max_pixels"}, camvidSplits, openCamVid},
-		{"voc", true, []string{"train", "val", "max_pixels"}, vocSplits, openVOC},
+		{"folder", true, []string{"val", "classes", optionMaxPixels, "exif"}, folderSplits, openFolder},
+		{"camvid", true, []string{optionMaxPixels, "exif"}, camvidSplits, openCamVid},
+		{"voc", true, []string{"train", "val", optionMaxPixels, "exif"}, vocSplits, openVOC},
 	}
 }
 
@@ -147,6 +153,27 @@ func Splits(spec string) ([]string, error) {
 	}
 	k, _ := findKind(parsed.Kind)
 	return k.splits(parsed)
+}
+
+// CapPixels is the SPEC with the largest image that is decoded, in pixels. What the SPEC
+// says of that itself stays, and so does a SPEC without files. Its error is a
+// [*SpecError].
+func CapPixels(spec string, pixels int64) (string, error) {
+	parsed, err := ParseSpec(spec)
+	if err != nil {
+		return "", err
+	}
+	k, _ := findKind(parsed.Kind)
+	if _, said := parsed.Options[optionMaxPixels]; said || pixels == DefaultMaxPixels || !slices.Contains(k.options, optionMaxPixels) {
+		return spec, nil
+	}
+	options := maps.Clone(parsed.Options)
+	if options == nil {
+		options = map[string]string{}
+	}
+	options[optionMaxPixels] = strconv.FormatInt(pixels, 10)
+	parsed.Options = options
+	return parsed.String(), nil
 }
 
 func findKind(name string) (kind, bool) {

@@ -34,7 +34,7 @@ func TestParseSpecErrors(t *testing.T) {
 		"shapes:x":             `data "shapes:x": shapes takes no path; write shapes, or shapes?key=value`,
 		"shapes:":              `data "shapes:": shapes takes no path; leave the colon out`,
 		"shapes?sise=3x3":      `data "shapes?sise=3x3": shapes has no option "sise" (did you mean "size"?); it has n, val_n, size, seed, classes`,
-		"voc:d?":               `data "voc:d?": voc has no option ""; it has train, val, max_pixels`,
+		"voc:d?":               `data "voc:d?": voc has no option ""; it has train, val, max_pixels, exif`,
 		"shapes?n":             `data "shapes?n": option n has no value; write n=VALUE`,
 		"shapes?n=1&n=2":       `data "shapes?n=1&n=2": option n is there twice`,
 		"folder:d?val=1&val=2": `data "folder:d?val=1&val=2": option val is there twice`,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +23,10 @@ const maxLibrary = 2 << 30
 // empty member means the only shared library in it.
 func unpack(ctx context.Context, file, member, to string) (size int64, sum string, err error) {
 	archive, err := zip.OpenReader(file)
+	if errors.Is(err, zip.ErrInsecurePath) {
+		archive.Close()
+		return 0, "", fmt.Errorf("%s: a name in it leads out of the archive, which no wheel needs; nothing of it was unpacked", file)
+	}
 	if err != nil {
 		return 0, "", fmt.Errorf("%s is no wheel (a zip archive): %w", file, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/fcnx/fcnx/datasets"
 )
@@ -15,21 +16,39 @@ import (
 // file is an input with the size that its header says.
 type file struct {
 	Input
-	h, w int
+	h, w   int
+	images *images
+}
+
+// images reads image files, with bounds on what is decoded.
+type images struct {
+	maxPixels int64
+	decoding  *semaphore.Weighted // of pixels, for all decoders together
+}
+
+func newImages(maxPixels int64) *images {
+	if maxPixels == 0 {
+		maxPixels = datasets.DefaultMaxPixels
+	}
+	return &images{maxPixels, semaphore.NewWeighted(maxPixels)}
 }
 
 // read decodes the file, which must be what its header was.
 func (f file) read() (*image.NRGBA, error) {
-	img, err := datasets.ReadImage(f.Path, datasets.DefaultMaxPixels)
+	pixels := int64(f.h) * int64(f.w)
+	// It cannot fail: no image has more pixels than there are, and nothing ends the wait.
+	_ = f.images.decoding.Acquire(context.Background(), pixels)
+	defer f.images.decoding.Release(pixels)
+	img, err := datasets.ReadImage(f.Path, f.images.maxPixels)
 	if err == nil && img.Rect.Size() != image.Pt(f.w, f.h) {
-		err = fmt.Errorf("%s: it was changed while it was read", f.Path)
+		err = fmt.Errorf("%s: it was changed while it was read", datasets.Printable(f.Path))
 	}
 	return img, err
 }
 
 // readSizes reads the headers of all inputs. Those that have none are left out and
 // reported, in order.
-func readSizes(ctx context.Context, inputs []Input, report func(string, error)) ([]file, error) {
+func readSizes(ctx context.Context, inputs []Input, images *images, report func(string, error)) ([]file, error) {
 	files := make([]file, len(inputs))
 	errs := make([]error, len(inputs))
 	var group errgroup.Group
@@ -39,8 +58,8 @@ func readSizes(ctx context.Context, inputs []Input, report func(string, error)) 
 			break
 		}
 		group.Go(func() error {
-			h, w, err := datasets.ImageSize(in.Path, datasets.DefaultMaxPixels)
-			files[i], errs[i] = file{in, h, w}, err
+			h, w, err := datasets.ImageSize(in.Path, images.maxPixels)
+			files[i], errs[i] = file{in, h, w, images}, err
 			return nil
 		})
 	}

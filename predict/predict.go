@@ -36,7 +36,10 @@ type Options struct {
 	// where the network pads by itself.
 	Multiple int
 	Batch    int // images, or tiles, at a time
-	Tile     int // images with a longer side are predicted in tiles; a multiple of 32, at least MinTile
+	// MaxPixels is the largest image that is decoded, and how many pixels are decoded at
+	// a time; 0: datasets.DefaultMaxPixels.
+	MaxPixels int64
+	Tile      int // images with a longer side are predicted in tiles; a multiple of 32, at least MinTile
 
 	// Failed is told of a file that cannot be used; the others are done.
 	Failed func(path string, err error)
@@ -88,7 +91,7 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context, inputs []Input) error {
-	files, err := readSizes(ctx, inputs, r.failed)
+	files, err := readSizes(ctx, inputs, newImages(r.options.MaxPixels), r.failed)
 	if err != nil {
 		return err
 	}

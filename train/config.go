@@ -54,6 +54,10 @@ type DataConfig struct {
 	Workers int    `toml:"workers"`  // decoders in parallel; 0: one a core
 	Cache   int    `toml:"cache"`    // MiB of decoded samples kept in memory, for each of both sets; 0: none
 	Buckets int    `toml:"buckets"`  // at most so many shapes of batch
+
+	MaxPixels  int     `toml:"max_pixels"`  // of the largest image that is decoded; a SPEC's own ?max_pixels= comes first
+	BadSamples string  `toml:"bad_samples"` // fail | skip: what becomes of the run at a sample that cannot be used
+	MaxSkipped float64 `toml:"max_skipped"` // of skip: the share of an epoch beyond which the run ends after all
 }
 
 // AugmentConfig changes training samples on their way in. Resize holds for

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/fcnx/fcnx/datasets"
 )
 
 // The names that keys take.
@@ -30,6 +32,7 @@ var (
 	optimizers       = []string{"sgd", "adamw"}
 	schedules        = []string{"constant", "poly", "cosine", "step"}
 	precisions       = []string{"float32"}
+	badSamples       = []string{BadFail, BadSkip}
 )
 
 // Validate finds every value that a run could not use, and every one that it would
@@ -138,6 +141,10 @@ func (k *checker) data(c DataConfig) {
 	k.within("data.workers", c.Workers, 0, 1024)
 	k.within("data.cache", c.Cache, 0, math.MaxInt32)
 	k.within("data.buckets", c.Buckets, 1, 1024)
+	k.within("data.max_pixels", c.MaxPixels, 1, datasets.MaxMaxPixels)
+	k.oneOf("data.bad_samples", c.BadSamples, badSamples)
+	k.must(c.MaxSkipped >= 0 && c.MaxSkipped <= 1, "data.max_skipped", "%v is no share between 0 and 1", c.MaxSkipped)
+	k.must(c.BadSamples == BadSkip || c.MaxSkipped == Default().Data.MaxSkipped, "data.max_skipped", "nothing is skipped unless data.bad_samples = %q", BadSkip)
 }
 
 // network checks what training, evaluation and prediction share.

@@ -1,5 +1,7 @@
 package train
 
+import "github.com/fcnx/fcnx/datasets"
+
 // Default is the configuration before anyone has said anything: FCN-8s on VGG16
 // from scratch, with torchvision's preprocessing and SGD. What to learn from, and
 // for how long, has no default; [Config.Validate] asks for both.
@@ -15,7 +17,10 @@ func Default() Config {
 			Devices: 1,
 		},
 		Data: DataConfig{
-			Buckets: 4,
+			Buckets:    4,
+			MaxPixels:  datasets.DefaultMaxPixels,
+			BadSamples: BadFail,
+			MaxSkipped: 0.05,
 		},
 		Model: ModelConfig{
 			Arch:     "fcn8s",

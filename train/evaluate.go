@@ -12,7 +12,8 @@ import (
 
 // Result is the score of a whole set.
 type Result struct {
-	Samples   int
+	Samples   int     // that were scored
+	Skipped   int     // that could not be
 	Loss      float64 // mean over all labelled pixels of the set
 	Confusion *score.Confusion
 }
@@ -51,7 +52,8 @@ func Evaluate(ctx context.Context, stepper Stepper, pass Pass, classes int, watc
 			watcher.See(b, scored.Masks)
 		}
 		loss, weight = loss+scored.Loss, weight+scored.Weight
-		result.Samples += b.Count
+		result.Samples += b.Count - len(b.Skipped)
+		result.Skipped += len(b.Skipped)
 	}
 	if ctx.Err() != nil {
 		return result, ctx.Err()
@@ -69,6 +71,7 @@ func (r Result) Record(classes []string) event.Eval {
 	m := r.Confusion.Measures()
 	record := event.Eval{
 		Samples:       r.Samples,
+		Skipped:       r.Skipped,
 		PixelAccuracy: event.Float(m.PixelAccuracy),
 		MeanAccuracy:  event.Float(m.MeanAccuracy),
 		MeanIoU:       event.Float(m.MeanIoU),

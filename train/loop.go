@@ -66,6 +66,7 @@ type Loop struct {
 	Emit     func(event.Record)
 	Scored   func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
 	Previews Previewer    // nil: no pictures are kept
+	Skips    Skips        // the account of samples that cannot be used
 	Now      func() time.Time
 	// Pause waits, until ctx ends at the latest.
 	Pause func(ctx context.Context, d time.Duration)
@@ -142,7 +143,7 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	waiting := s.Now()
-	for b, err := range s.until(s.Train(ctx, s.Cursor)) {
+	for b, err := range s.until(s.Skips.batches(s.Train(ctx, s.Cursor), "training", s.Skips.Train)) {
 		switch {
 		case errors.Is(err, errDone):
 			return s.keepEnd(ctx)
@@ -218,7 +219,7 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	record := event.Step{
 		Head: event.Head{Time: end}, Step: s.Step, Epoch: s.epoch(), Loss: event.Float(result.Loss), LR: lr,
 		DataMS: milliseconds(wait), StepMS: milliseconds(end.Sub(begin)), ReadMS: milliseconds(result.Read), TellMS: milliseconds(s.telling),
-		Images: b.Count,
+		Images: b.Count - len(b.Skipped), Skipped: len(b.Skipped),
 	}
 	if !math.IsNaN(result.GradNorm) {
 		norm := event.Float(result.GradNorm)
@@ -257,7 +258,7 @@ func (s *session) evaluationsBy(step int64) int64 {
 func (s *session) evaluate(ctx context.Context) error {
 	begin := s.Now()
 	s.enter(event.PhaseEval, "")
-	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.Val, len(s.Classes), s.Previews, s.compiles)
+	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.scored, len(s.Classes), s.Previews, s.compiles)
 	if err := s.compiled(err); err != nil {
 		return err
 	}
@@ -294,6 +295,11 @@ func (s *session) compiles(what string) error {
 func (s *session) compiled(err error) error {
 	_ = errors.As(err, &s.left)
 	return err
+}
+
+// scored is a pass over the validation set, with an eye on what is skipped.
+func (s *session) scored(ctx context.Context) iter.Seq2[*datasets.Batch, error] {
+	return s.Skips.batches(s.Val(ctx), "validation", s.Skips.Val)
 }
 
 // scorer is a Stepper that tells when it goes on to score after a compilation.

@@ -83,6 +83,9 @@ func (m *Model) description(w *watched) []string {
 			network = s.Encoder
 		}
 	}
+	if n := w.history.Skipped(); n > 0 {
+		parts = append(parts, plural(n, "sample")+" skipped")
+	}
 	return append(parts,
 		wording.Printable(network), wording.Millions(s.Params)+" weights", dataName(s.Data),
 		fmt.Sprintf("%d classes", len(s.Classes)), backend, fmt.Sprintf("batch %d", s.Batch),

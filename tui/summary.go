@@ -35,6 +35,7 @@ type Summary struct {
 	BestMeanIoU     *float64            `json:"best_mean_iou"`
 	BestStep        *int64              `json:"best_step"`
 	SavedStep       *int64              `json:"saved_step"`
+	Skipped         int64               `json:"skipped_samples,omitempty"`
 	Error           string              `json:"error,omitempty"`
 	ExitCode        *int                `json:"exit_code"`
 }
@@ -50,7 +51,7 @@ func (m *Model) Summarize() Summary {
 		Stage: started.Stage, Stages: started.Stages, StageName: started.StageName,
 		Step: last.Step, Steps: started.Steps, Epoch: last.Epoch, Epochs: started.Epochs,
 		Elapsed: h.Elapsed(w.now).Seconds(), StepMS: split.Total - split.Data, DataMS: split.Data, ImagesPerSecond: split.ImagesPerSecond,
-		ClassIoU: map[string]*float64{}, Classes: started.Classes,
+		ClassIoU: map[string]*float64{}, Classes: started.Classes, Skipped: h.Skipped(),
 	}
 	if w.stillborn() {
 		s.State = string(history.Lost)

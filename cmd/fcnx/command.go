@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +17,31 @@ import (
 
 // warnTo gives the writer of warnings.
 func warnTo(w io.Writer) func(string) {
-	return func(text string) { fmt.Fprintf(w, "fcnx: warning: %s\n", text) }
+	return func(text string) { fmt.Fprintf(w, "fcnx: warning: %s\n", harmless(text)) }
+}
+
+// harmless is a message without what would move a cursor, change a colour or turn text
+// around: a file can be called anything. Lines stay lines.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
+
+// maxPixelsFlag is data.max_pixels for commands without --set.
+func maxPixelsFlag(cmd *cobra.Command) *int64 {
+	return cmd.Flags().Int64("max-pixels", datasets.DefaultMaxPixels, "decode no image of more than `N` pixels; one takes up to 20 bytes a pixel")
+}
+
+// checkMaxPixels checks the value of maxPixelsFlag.
+func checkMaxPixels(n int64) error {
+	if n < 1 || n > datasets.MaxMaxPixels {
+		return usageError(fmt.Errorf("--max-pixels %d is not between 1 and %d", n, int64(datasets.MaxMaxPixels)))
+	}
+	return nil
 }
 
 // oneArgument is the argument check of commands on one thing.

@@ -39,35 +39,42 @@ SPEC is kind:DIR, with options behind a question mark (quote it in a shell):
                              'folder:DIR?val=0.1' holds out a tenth, '?classes=N' does not search the masks
   camvid:DIR                 train/ trainannot/ val/ valannot/ of the SegNet tutorial
   voc:DIR                    JPEGImages/ SegmentationClass/ ImageSets/ of VOC2012: 'voc:DIR?train=trainval', '?val=seg11valid'
-Files can have ?max_pixels=N, the largest image that is decoded.`
+Files can have ?max_pixels=N, the largest image that is decoded, and ?exif=apply or ?exif=ignore: whether images are
+turned as their EXIF orientation says.`
 
 func newDataCheckCommand() *cobra.Command {
 	var split string
 	var asJSON bool
+	var maxPixels *int64
 	check := &cobra.Command{
 		Use:   "check SPEC",
 		Short: "Read every image and mask, and list what cannot be used",
 		Long:  "Read every image and mask, list what cannot be used, and count the classes.\nThe exit code is 4 if anything is wrong.\n" + specHelp,
 		Args:  oneSpec,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := cappedSpec(args[0], *maxPixels)
+			if err != nil {
+				return err
+			}
 			splits := []string{split}
 			if split == "all" {
-				var err error
-				if splits, err = datasets.Splits(args[0]); err != nil {
+				if splits, err = datasets.Splits(spec); err != nil {
 					return specError(err)
 				}
 			}
-			return checkData(cmd.Context(), cmd.OutOrStdout(), args[0], splits, asJSON)
+			return checkData(cmd.Context(), cmd.OutOrStdout(), spec, splits, asJSON)
 		},
 	}
 	check.Flags().StringVar(&split, "split", "all", "train, val, test, or all that are there")
 	check.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	maxPixels = maxPixelsFlag(check)
 	return check
 }
 
 func newDataShowCommand() *cobra.Command {
 	var split, out string
 	var n int
+	var maxPixels *int64
 	show := &cobra.Command{
 		Use:   "show SPEC --out FILE.png",
 		Short: "Draw a contact sheet of images and their labels",
@@ -80,13 +87,27 @@ func newDataShowCommand() *cobra.Command {
 			case n < 1 || n > 400:
 				return usageError(fmt.Errorf("--n %d: a sheet has 1 to 400 samples", n))
 			}
-			return showData(cmd.OutOrStdout(), args[0], split, n, out)
+			spec, err := cappedSpec(args[0], *maxPixels)
+			if err != nil {
+				return err
+			}
+			return showData(cmd.OutOrStdout(), spec, split, n, out)
 		},
 	}
 	show.Flags().StringVar(&split, "split", datasets.Train, "train, val or test")
 	show.Flags().IntVar(&n, "n", 8, "how many samples")
 	show.Flags().StringVar(&out, "out", "", "the PNG file to write")
+	maxPixels = maxPixelsFlag(show)
 	return show
+}
+
+// cappedSpec is the SPEC with the value of maxPixelsFlag.
+func cappedSpec(spec string, maxPixels int64) (string, error) {
+	if err := checkMaxPixels(maxPixels); err != nil {
+		return "", err
+	}
+	spec, err := datasets.CapPixels(spec, maxPixels)
+	return spec, specError(err)
 }
 
 func oneSpec(cmd *cobra.Command, args []string) error {
@@ -107,14 +128,16 @@ func specError(err error) error {
 
 // splitReport is what `data check --json` says of a split.
 type splitReport struct {
-	Split         string         `json:"split"`
-	Samples       int            `json:"samples"`
-	Bad           int            `json:"bad"`
-	Digest        string         `json:"digest"`
-	Sizes         []sizeReport   `json:"sizes"`
-	Classes       []classReport  `json:"classes"`
-	IgnoredPixels int64          `json:"ignored_pixels"`
-	Problems      []problemEntry `json:"problems"`
+	Split         string        `json:"split"`
+	Samples       int           `json:"samples"`
+	Bad           int           `json:"bad"`
+	Digest        string        `json:"digest"`
+	Sizes         []sizeReport  `json:"sizes"`
+	Classes       []classReport `json:"classes"`
+	IgnoredPixels int64         `json:"ignored_pixels"`
+	// Oriented counts images with an EXIF orientation, where ?exif= says nothing of it.
+	Oriented int            `json:"exif_oriented"`
+	Problems []problemEntry `json:"problems"`
 }
 
 type sizeReport struct {
@@ -139,6 +162,7 @@ type problemEntry struct {
 // checkData checks split by split and prints problems as they are found.
 func checkData(ctx context.Context, out io.Writer, spec string, splits []string, asJSON bool) error {
 	bad := 0
+	var unusable error
 	reports := []splitReport{}
 	for _, split := range splits {
 		src, err := datasets.Open(spec, split)
@@ -147,15 +171,19 @@ func checkData(ctx context.Context, out io.Writer, spec string, splits []string,
 		}
 		problems := []problemEntry{}
 		summary, err := datasets.Check(ctx, src, true, func(p *datasets.SampleError) {
-			problems = append(problems, problemEntry{p.ID, p.Path, p.Err.Error()})
-			if !asJSON {
-				fmt.Fprintf(out, "%s: %v\n", split, p)
+			if asJSON {
+				problems = append(problems, problemEntry{p.ID, p.Path, p.Err.Error()})
+			} else {
+				fmt.Fprintf(out, "%s: %s\n", split, harmless(p.Error()))
 			}
 		})
 		if err != nil {
 			return err
 		}
 		bad += summary.Bad
+		if bad == 0 {
+			unusable = cmp.Or(unusable, whyUnusable(spec, split, summary))
+		}
 		report := newSplitReport(split, src, summary)
 		report.Problems = problems
 		reports = append(reports, report)
@@ -173,6 +201,18 @@ func checkData(ctx context.Context, out io.Writer, spec string, splits []string,
 	if bad > 0 {
 		return dataError(fmt.Errorf("%s: %d bad samples; mend or remove them before training", spec, bad))
 	}
+	return dataError(unusable)
+}
+
+// whyUnusable is what may be wrong with a split of which every sample is right.
+func whyUnusable(spec, split string, summary datasets.Summary) error {
+	labelled := slices.ContainsFunc(summary.Labels.Pixels, func(n int64) bool { return n > 0 })
+	switch {
+	case summary.Samples == 0:
+		return fmt.Errorf("%s: there are no samples in %s", spec, split)
+	case !labelled:
+		return fmt.Errorf("%s: no pixel of %s has a label that counts: all masks are %d", spec, split, datasets.Ignore)
+	}
 	return nil
 }
 
@@ -180,6 +220,7 @@ func newSplitReport(split string, src datasets.Source, summary datasets.Summary)
 	report := splitReport{
 		Split: split, Samples: summary.Samples, Bad: summary.Bad, Digest: datasets.Digest(src),
 		Sizes: []sizeReport{}, Classes: []classReport{}, IgnoredPixels: summary.Labels.Ignored,
+		Oriented: summary.Doubtful,
 	}
 	// The most frequent size first.
 	for _, size := range slices.SortedFunc(maps.Keys(summary.Sizes), func(a, b [2]int) int {
@@ -216,6 +257,9 @@ func (r splitReport) print(out io.Writer) {
 	}
 	table.Flush()
 	fmt.Fprintf(out, "  %.2f%% of the pixels are ignored (label %d)\n", 100*float64(r.IgnoredPixels)/float64(max(1, labelled+r.IgnoredPixels)), datasets.Ignore)
+	if r.Oriented > 0 {
+		fmt.Fprintf(out, "  %s\n", doubtfulText(r.Oriented, r.Samples, r.Split))
+	}
 }
 
 // showData writes the sheet under another name first, so that a failure leaves

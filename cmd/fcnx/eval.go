@@ -23,6 +23,8 @@ type evalOptions struct {
 	batch   int
 	backend *string
 	asJSON  bool
+	// Where it is not said, a run has a cap of its own.
+	maxPixels *int64
 }
 
 func newEvalCommand() *cobra.Command {
@@ -46,6 +48,7 @@ The data are the run's own unless --data says others.
 	cmd.Flags().StringVar(&options.split, "split", datasets.Val, "train, val or test")
 	cmd.Flags().IntVar(&options.batch, "batch", 0, "images at a time, as `N`; without it, as many as the run took, or 8")
 	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print one JSON object")
+	options.maxPixels = maxPixelsFlag(cmd)
 	options.backend = backendFlag(cmd)
 	return cmd
 }
@@ -70,7 +73,17 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	if err != nil {
 		return usageError(err)
 	}
-	pass, err := options.open(ctx, network, spec)
+	if err := checkMaxPixels(*options.maxPixels); err != nil {
+		return err
+	}
+	maxPixels := *options.maxPixels
+	if network.isRun && !cmd.Flags().Changed("max-pixels") {
+		maxPixels = int64(network.config.Data.MaxPixels)
+	}
+	if spec, err = datasets.CapPixels(spec, maxPixels); err != nil {
+		return specError(err)
+	}
+	pass, err := options.open(ctx, network, spec, warn)
 	if err != nil {
 		return interrupted(ctx, specError(err), unscored)
 	}
@@ -152,7 +165,7 @@ func (o evalOptions) spec(n *network) (string, error) {
 }
 
 // open opens and checks the data.
-func (o evalOptions) open(ctx context.Context, n *network, spec string) (*datasets.Evaluation, error) {
+func (o evalOptions) open(ctx context.Context, n *network, spec string, warn func(string)) (*datasets.Evaluation, error) {
 	source, err := datasets.Open(spec, o.split)
 	if err != nil {
 		return nil, err
@@ -164,19 +177,19 @@ func (o evalOptions) open(ctx context.Context, n *network, spec string) (*datase
 	if o.batch > 0 {
 		batch = o.batch
 	}
-	return n.evaluation(ctx, source, spec, o.split, batch, n.config.Data.Buckets)
+	return n.evaluation(ctx, source, spec, o.split, batch, n.config.Data.Buckets, warn)
 }
 
 // evaluation is a pass over source, once it is known that the network can be scored
 // on it, and settles what the classes are called. spec and split are for messages.
-func (n *network) evaluation(ctx context.Context, source datasets.Source, spec, split string, batch, buckets int) (*datasets.Evaluation, error) {
+func (n *network) evaluation(ctx context.Context, source datasets.Source, spec, split string, batch, buckets int, warn func(string)) (*datasets.Evaluation, error) {
 	if !n.named {
 		copy(n.classes, source.Classes())
 	}
 	if err := sameClasses(n.classes, source.Classes(), spec); err != nil {
 		return nil, err
 	}
-	if _, err := checkFast(ctx, spec, split, source, false); err != nil {
+	if _, err := (dataCheck{spec: spec, split: split, warn: warn}).run(ctx, source); err != nil {
 		return nil, err
 	}
 	cfg := datasets.LoaderConfig{

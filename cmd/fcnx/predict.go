@@ -28,6 +28,7 @@ type predictOptions struct {
 	shard        string
 	batch        int
 	tile         int
+	maxPixels    *int64
 	backend      *string
 }
 
@@ -60,6 +61,7 @@ cannot be used is reported, the others are done, and the exit code is 4.
 	flags.StringVar(&options.shard, "shard", "1/1", "do part i of n, as `i/n`: 1/4, 2/4, 3/4 and 4/4 are together the whole")
 	flags.IntVar(&options.batch, "batch", 1, "images, or tiles, at a time, as `N`")
 	flags.IntVar(&options.tile, "tile", 1536, "predict images with a side above `N` pixels in tiles of that size")
+	options.maxPixels = maxPixelsFlag(cmd)
 	options.network.register(cmd)
 	options.backend = backendFlag(cmd)
 	return cmd
@@ -103,7 +105,7 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 		missing := o.Missing(inputs)
 		inputs, there = missing, len(inputs)-len(missing)
 	}
-	o.Failed = func(_ string, err error) { fmt.Fprintf(stderr, "fcnx: %v\n", err) }
+	o.Failed = func(_ string, err error) { fmt.Fprintf(stderr, "fcnx: %s\n", harmless(err.Error())) }
 	o.Progress = progressLine(stderr, begin)
 
 	// The work.
@@ -136,6 +138,9 @@ func (o predictOptions) check() (one, of int, err error) {
 	case o.tile < predict.MinTile || o.tile%32 != 0:
 		return 0, 0, fmt.Errorf("--tile %d: a multiple of 32, and at least %d, so that tiles overlap by all that a pixel looks around", o.tile, predict.MinTile)
 	}
+	if err := checkMaxPixels(*o.maxPixels); err != nil {
+		return 0, 0, err
+	}
 	i, n, _ := strings.Cut(o.shard, "/")
 	one, errOne := strconv.Atoi(i)
 	of, errOf := strconv.Atoi(n)
@@ -149,7 +154,7 @@ func (o predictOptions) check() (one, of int, err error) {
 func (o predictOptions) predict(n *network) (predict.Options, error) {
 	p := predict.Options{
 		Out: o.out, Overlay: o.overlay, Logits: o.logits, Classes: n.classes,
-		Batch: o.batch, Tile: o.tile, Multiple: multipleOf(n.config.Model.Geometry),
+		Batch: o.batch, Tile: o.tile, MaxPixels: *o.maxPixels, Multiple: multipleOf(n.config.Model.Geometry),
 	}
 	var err error
 	if resize := n.config.Augment.Resize; resize != "" {

@@ -114,7 +114,7 @@ func runReproduceVOC(cmd *cobra.Command, arg string, options reproduceOptions) e
 	if buckets == 0 {
 		buckets = source.Len()
 	}
-	pass, err := network.evaluation(ctx, source, "voc:"+filepath.Clean(options.lists.VOC), datasets.Val, options.batch, buckets)
+	pass, err := network.evaluation(ctx, source, "voc:"+filepath.Clean(options.lists.VOC), datasets.Val, options.batch, buckets, warn)
 	if err != nil {
 		return interrupted(ctx, specError(err), unscored)
 	}

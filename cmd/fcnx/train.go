@@ -151,6 +151,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
 		Emit:            sinks.emit,
 		Scored:          func(r train.Result) { last = &r },
 		Previews:        openPreviews(run, plan.config.Eval.Previews, warn),
+		Skips:           openSkips(plan.config.Data, data, warn),
 		Now:             time.Now,
 		Pause:           pause,
 		Asked:           asked.next,
@@ -184,8 +185,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
 	}
 
 	// What came of it.
-	err = trainExit(run.Dir, err)
+	err = trainExit(run.Dir, howToGoOn(err, plan.config.Data))
 	asked.close()
+	tellSkips(loop.Skips, warn)
 	watch.stop() // nothing is said after the last record
 	sinks.emit(finished(progress, err, time.Since(begin)))
 	sinks.close()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image/color"
 	"math"
@@ -26,13 +25,19 @@ type trainData struct {
 // openTrainData opens and checks both sets, and writes what follows from them, the
 // number of classes, into cfg.
 func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*trainData, error) {
-	trainSource, err := datasets.Open(cfg.Data.Spec, "train")
+	trainSpec, err := datasets.CapPixels(cfg.Data.Spec, int64(cfg.Data.MaxPixels))
 	if err != nil {
 		return nil, err
 	}
-	valSpec := cfg.Data.ValSpec
-	if valSpec == "" {
-		valSpec = cfg.Data.Spec
+	valSpec := trainSpec
+	if cfg.Data.ValSpec != "" {
+		if valSpec, err = datasets.CapPixels(cfg.Data.ValSpec, int64(cfg.Data.MaxPixels)); err != nil {
+			return nil, err
+		}
+	}
+	trainSource, err := datasets.Open(trainSpec, "train")
+	if err != nil {
+		return nil, err
 	}
 	valSource, err := datasets.Open(valSpec, "val")
 	if err != nil {
@@ -55,8 +60,12 @@ func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*
 		spec, split string
 		source      datasets.Source
 		count       bool
-	}{{cfg.Data.Spec, "train", trainSource, deep}, {valSpec, "val", valSource, false}} {
-		summary, err := checkFast(ctx, set.spec, set.split, set.source, set.count)
+	}{{trainSpec, "train", trainSource, deep}, {valSpec, "val", valSource, false}} {
+		check := dataCheck{spec: set.spec, split: set.split, count: set.count, warn: warn}
+		if cfg.Data.BadSamples == train.BadSkip {
+			check.skip = cfg.Data.MaxSkipped
+		}
+		summary, err := check.run(ctx, set.source)
 		if err != nil {
 			return nil, err
 		}
@@ -88,25 +97,6 @@ func (d *trainData) settleClasses(cfg *train.Config) error {
 	return nil
 }
 
-// checkFast looks at headers, and at pixels where labels must be counted: a run
-// must not end in its third hour for a file that was missing in the first minute.
-func checkFast(ctx context.Context, spec, split string, source datasets.Source, count bool) (datasets.Summary, error) {
-	var problems []error
-	summary, err := datasets.Check(ctx, source, count, func(bad *datasets.SampleError) {
-		if len(problems) < 5 {
-			problems = append(problems, bad)
-		}
-	})
-	if err != nil {
-		return summary, err
-	}
-	if summary.Bad > 0 {
-		return summary, fmt.Errorf("%d of %d %s samples cannot be used; `fcnx data check '%s'` lists them all:\n%w",
-			summary.Bad, summary.Samples, split, spec, errors.Join(problems...))
-	}
-	return summary, nil
-}
-
 func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config, trainSource, valSource datasets.Source) error {
 	fixed, augment, h, w, err := transforms(cfg.Augment, cfg.Preprocess)
 	if err != nil {
@@ -115,7 +105,7 @@ func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config, trainSou
 	loader := datasets.LoaderConfig{
 		Batch: cfg.Train.Batch, Fixed: fixed, Augment: augment, Height: h, Width: w,
 		Buckets: cfg.Data.Buckets, Seed: cfg.Run.Seed, Shuffle: cfg.Train.Shuffle,
-		Workers: cfg.Data.Workers, CacheBytes: int64(cfg.Data.Cache) << 20, Multiple: multipleOf(cfg.Model.Geometry),
+		Workers: cfg.Data.Workers, SkipBad: cfg.Data.BadSamples == train.BadSkip, CacheBytes: int64(cfg.Data.Cache) << 20, Multiple: multipleOf(cfg.Model.Geometry),
 	}
 	if d.train, err = datasets.NewLoader(ctx, trainSource, loader); err != nil {
 		return fmt.Errorf("training set: %w", err)

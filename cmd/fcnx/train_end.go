@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/predict"
@@ -21,6 +23,9 @@ import (
 
 // overlayCount is how many validation samples are drawn at the end of a run.
 const overlayCount = 4
+
+// maxOverlayName leaves room for the extension in the 255 bytes of a file's name.
+const maxOverlayName = 200
 
 // finished is the last record of this process.
 func finished(p train.Progress, err error, took time.Duration) event.Finished {
@@ -74,12 +79,15 @@ func writeOverlays(ctx context.Context, engine *train.Engine, run *trainRun) ([]
 			return nil, err
 		}
 		for i := 0; i < b.Count && len(paths) < overlayCount; i++ {
+			if b.Indices[i] < 0 {
+				continue // it was skipped
+			}
 			sample, err := run.data.samples.At(b.Indices[i])
 			if err != nil {
 				return nil, err
 			}
 			strip := predict.Strip(sample.Image, sample.Label, maskOf(b, scored.Masks, i), run.data.classes)
-			path := filepath.Join(dir, strings.ReplaceAll(sample.ID, "/", "_")+".png")
+			path := filepath.Join(dir, overlayName(sample.ID))
 			if err := writePNG(path, strip); err != nil {
 				return nil, err
 			}
@@ -90,6 +98,22 @@ func writeOverlays(ctx context.Context, engine *train.Engine, run *trainRun) ([]
 		}
 	}
 	return paths, ctx.Err()
+}
+
+// overlayName is the name of a sample's overlay: its ID, which can hold anything, as a
+// file that every program can open.
+func overlayName(id string) string {
+	id = strings.Map(func(r rune) rune {
+		if r == '/' || r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '_'
+		}
+		return r
+	}, id)
+	for len(id) > maxOverlayName {
+		_, first := utf8.DecodeRuneInString(id)
+		id = id[first:] // the end tells files of one directory apart
+	}
+	return id + ".png"
 }
 
 // maskOf cuts sample i's prediction out of those of a batch.

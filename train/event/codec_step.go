@@ -37,12 +37,17 @@ func decodeStep(line []byte) (step Step, ok bool) {
 	s.expect(`,"images":`)
 	images := s.integer()
 	step.Images = int(images)
+	skipped := int64(0)
+	if s.has(`,"skipped":`) {
+		skipped = s.integer()
+		step.Skipped = int(skipped)
+	}
 	if s.has(`,"grad_norm":`) {
 		norm := s.anyFloat()
 		step.GradNorm = &norm
 	}
 	s.expect(`}`)
-	return step, s.ok && len(s.rest) == 0 && int64(step.Images) == images
+	return step, s.ok && len(s.rest) == 0 && int64(step.Images) == images && int64(step.Skipped) == skipped
 }
 
 // scanner takes a line apart from the left. Once something was not as expected,

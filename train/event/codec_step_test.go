@@ -57,6 +57,9 @@ func TestStepsTakeTheShortWay(t *testing.T) {
 			norm := anyNumber()
 			step.GradNorm = &norm
 		}
+		if rng.IntN(2) == 0 {
+			step.Skipped = rng.IntN(9) - 2
+		}
 		line, err := Marshal(step)
 		require.NoError(t, err)
 		require.True(t, sameBothWays(t, line), "%s", line)
@@ -73,7 +76,7 @@ func TestOtherLinesTakeTheGeneralWay(t *testing.T) {
 		{`"epoch":0.5`, `"epoch":.5`}, {`"epoch":0.5`, `"epoch":5.`}, {`"epoch":0.5`, `"epoch":1e`}, {`"epoch":0.5`, `"epoch":1e999`},
 		{`"epoch":0.5`, `"epoch":0x1p3`}, {`"epoch":0.5`, `"epoch":1_0`}, {`"epoch":0.5`, `"epoch":"NaN"`}, {`"epoch":0.5`, `"epoch":Inf`},
 		{`"loss":1.5`, `"loss":null`}, {`"loss":1.5`, `"loss":"Nan"`}, {`"loss":1.5`, `"loss":NaN`}, {`"loss":1.5`, `"Loss":1.5`},
-		{`"images":8`, `"images":8,"colour":"red"`}, {`"images":8`, `"images":8,"grad_norm":null`}, {`"images":8`, `"images":8,"step":2`},
+		{`"images":8`, `"images":8,"colour":"red"`}, {`"images":8`, `"images":8,"grad_norm":null`}, {`"images":8`, `"images":8,"skipped":1.0`}, {`"images":8`, `"skipped":1,"images":8`}, {`"images":8`, `"images":8,"step":2`},
 		{`12:00:00Z`, `12:00:00`}, {`12:00:00Z`, `25:00:00Z`}, {`12:00:00Z`, `12:00:00\u005a`},
 		{`"step_ms":200,`, ``}, {`8}`, `8`}, {`8}`, `8}}`}, {`8}`, `8} x`}, {`"kind":"step"`, `"kind": "step"`},
 	} {

@@ -119,7 +119,10 @@ type Step struct {
 	// first step of a process has none.
 	ReadMS float64 `json:"read_ms,omitempty"`
 	TellMS float64 `json:"tell_ms,omitempty"`
-	Images int     `json:"images"` // in this step's batch
+	Images int     `json:"images"` // in this step's batch, without those skipped
+	// Skipped counts the samples of the batch that could not be used; blank images
+	// took their places.
+	Skipped int `json:"skipped,omitempty"`
 	// GradNorm is the L2 norm of all gradients before clipping; absent unless
 	// gradients are clipped.
 	GradNorm *Float `json:"grad_norm,omitempty"`
@@ -132,6 +135,7 @@ type Eval struct {
 	Step          int64             `json:"step"`
 	Epoch         float64           `json:"epoch"`
 	Samples       int               `json:"samples"`
+	Skipped       int               `json:"skipped,omitempty"` // that could not be used, and are not scored
 	PixelAccuracy Float             `json:"pixel_accuracy"`
 	MeanAccuracy  Float             `json:"mean_accuracy"`
 	MeanIoU       Float             `json:"mean_iou"`

@@ -18,6 +18,7 @@ type Run struct {
 	phase    event.Phase
 	last     event.Step
 	system   *event.System
+	skipped  int64
 
 	loss, rate, speed, gradNorm Series
 
@@ -154,6 +155,7 @@ func (r *Run) step(rec event.Step) {
 		r.rewind(rec.Step-1, rec.Time)
 	}
 	r.last = rec
+	r.skipped += int64(max(rec.Skipped, 0))
 	r.loss.Add(rec.Step, float64(rec.Loss))
 	r.rate.Add(rec.Step, rec.LR)
 	if rec.GradNorm != nil {
@@ -229,6 +231,10 @@ func (r *Run) State() State { return r.state }
 
 // Versions tell what has changed since they were asked for before.
 func (r *Run) Versions() Versions { return r.versions }
+
+// Skipped counts the training samples that could not be used, each time that the run
+// came to one, also in steps that were lost and done again.
+func (r *Run) Skipped() int64 { return r.skipped }
 
 // Started is how the newest process began; false before there is one.
 func (r *Run) Started() (event.Started, bool) { return valueOf(r.started) }

@@ -40,6 +40,9 @@ func membersOf(r io.ReaderAt, size int64) ([]*zip.File, error) {
 	if errors.Is(err, zip.ErrFormat) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, errors.New("the directory at the zip's end is missing or damaged: is the file cut off?")
 	}
+	if errors.Is(err, zip.ErrInsecurePath) {
+		return nil, errors.New("a member's name leads out of the archive, as none does that numpy writes")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -122,6 +122,8 @@ func stepMeasures() []measure {
 			func(s *state, send sender) { send(float64(s.steps)) }},
 		{"fcnx_images_total", "Images that this process has trained on.", nil,
 			func(s *state, send sender) { send(float64(s.images)) }},
+		{"fcnx_skipped_samples_total", "Samples that this process could not use, each time it came to one.", nil,
+			func(s *state, send sender) { send(float64(s.skipped)) }},
 		{"fcnx_step_seconds_total", "Time that this process has spent on steps.", nil,
 			func(s *state, send sender) { send(s.stepSeconds) }},
 		{"fcnx_data_wait_seconds_total", "Time that this process has waited for batches.", nil,

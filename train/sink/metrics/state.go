@@ -23,7 +23,7 @@ type state struct {
 	finished *event.Finished
 
 	// Of this process, in seconds where it is a time.
-	steps, images          int64
+	steps, images, skipped int64
 	stepSeconds, dataWaits float64
 }
 
@@ -53,10 +53,12 @@ func (s *state) take(r event.Record) {
 		s.step = &r
 		s.steps++
 		s.images += int64(r.Images)
+		s.skipped += int64(r.Skipped)
 		s.stepSeconds += r.StepMS / 1000
 		s.dataWaits += r.DataMS / 1000
 	case event.Eval:
 		s.eval = &r
+		s.skipped += int64(r.Skipped)
 		if r.Best {
 			s.best = best{true, float64(r.MeanIoU), r.Step}
 		}
