@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestInstallFromFile(t *testing.T) {
@@ -302,6 +304,7 @@ func TestPinsAreWhole(t *testing.T) {
 
 // No archive makes unpack write outside its file, run on or crash.
 func FuzzUnpack(f *testing.F) {
+	memtest.Cap(f)
 	f.Add([]byte("PK"), "a.so")
 	seed := fakeWheel(f, "seed.whl", map[string]string{"a.so": "content", "../b.so": "more"})
 	content, err := os.ReadFile(seed)
@@ -332,6 +335,7 @@ func FuzzUnpack(f *testing.F) {
 }
 
 func FuzzCheckLibrary(f *testing.F) {
+	memtest.Cap(f)
 	content, err := os.ReadFile(fakeLibrary(f, "GetPjrtApi"))
 	require.NoError(f, err)
 	f.Add(content)

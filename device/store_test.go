@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestDefaultStore(t *testing.T) {
@@ -127,6 +129,7 @@ func TestRemoveLeavesWhatIsLinked(t *testing.T) {
 
 // Any record that Find takes can be written again as it is.
 func FuzzRecord(f *testing.F) {
+	memtest.Cap(f)
 	f.Add([]byte(`{"kind":"cpu","package":"p","version":"1","path":"a.so","size":3,"sha256":"` + sixtyFour + `","pinned":true,"source":"pip","installed":"2026-01-01T00:00:00Z"}`))
 	f.Add([]byte(`{"kind":"cpu","path":"/abs.so","sha256":"` + sixtyFour + `"}`))
 	f.Add([]byte(`{"kind":"cpu","path":"../../x","size":-1,"sha256":"` + sixtyFour + `"}{`))

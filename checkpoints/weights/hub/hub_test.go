@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestParse(t *testing.T) {
@@ -57,6 +59,7 @@ func TestParse(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	memtest.Cap(f)
 	f.Add("hf:a/b@main/c/d.pth")
 	f.Add("hf:a/b/..")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -7,10 +7,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // A file is refused, or all that its index says holds and every tensor can be read.
 func FuzzReadIndex(f *testing.F) {
+	memtest.Cap(f)
 	for _, b := range fixtures(f) {
 		f.Add(b)
 	}
@@ -20,6 +23,7 @@ func FuzzReadIndex(f *testing.F) {
 // The object of a file alone, in a file of either kind around it that is whole: the
 // checksums of the zip kind would keep a fuzzer out.
 func FuzzPickle(f *testing.F) {
+	memtest.Cap(f)
 	for _, b := range fixtures(f) {
 		if entries, err := readDirectory(bytes.NewReader(b), int64(len(b))); err == nil {
 			for _, e := range entries {
@@ -38,8 +42,11 @@ func FuzzPickle(f *testing.F) {
 }
 
 func readAnything(t *testing.T, b []byte) {
+	t.Helper()
 	size := int64(len(b))
-	ix, err := ReadIndex(bytes.NewReader(b), size)
+	var ix Index
+	var err error
+	mayAllocate.Within(t, len(b), func() { ix, err = ReadIndex(bytes.NewReader(b), size) })
 	if err != nil {
 		return
 	}
