@@ -81,7 +81,16 @@ func (s *Store) Install(ctx context.Context, o InstallOptions) (p Plugin, alread
 	if err := checkLibrary(got.library); err != nil {
 		return Plugin{}, false, fmt.Errorf("%s: %w; it was not installed", got.origin(), err)
 	}
-	if old, err := s.Find(o.Kind); err == nil && !o.Force && old.sameLibrary(got) && old.verify(ctx) == nil {
+	if err := s.tryUnknown(ctx, got.Plugin, got.library); err != nil {
+		switch needed := missing(o.Kind, err.Error()); {
+		case ctx.Err() != nil:
+			return Plugin{}, false, ctx.Err()
+		case needed != nil:
+			return Plugin{}, false, needed
+		}
+		return Plugin{}, false, fmt.Errorf("%s cannot be used: %w; it was not installed", got.origin(), err)
+	}
+	if old, err := s.Find(o.Kind); err == nil && !o.Force && old.sameLibrary(got) && s.check(ctx, old) == nil {
 		return old, true, nil
 	}
 	if err := s.commit(got, o.Now); err != nil {
@@ -98,7 +107,7 @@ func (s *Store) sound(ctx context.Context, o InstallOptions) (Plugin, error) {
 		return Plugin{}, err
 	}
 	if err == nil {
-		err = p.verify(ctx)
+		err = s.check(ctx, p)
 	}
 	if err != nil && ctx.Err() == nil {
 		o.say("installing again: %v", err)

@@ -19,7 +19,7 @@ import (
 )
 
 func TestInstallFromFile(t *testing.T) {
-	s := &Store{filepath.Join(t.TempDir(), "deep", "er")}
+	s := &Store{Dir: filepath.Join(t.TempDir(), "deep", "er")}
 	library := fakeLibrary(t, "GetPjrtApi")
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
 
@@ -56,7 +56,7 @@ func TestInstallWheelOfAnotherVersion(t *testing.T) {
 		"xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so": string(library),
 		"../../../evil.py":                         "never unpacked",
 	})
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	p, _, err := s.Install(t.Context(), InstallOptions{Kind: CPU, From: path})
 	require.NoError(t, err)
 	require.Equal(t, "xla-cpu-pjrt", p.Package)
@@ -105,7 +105,7 @@ func TestInstallRefuses(t *testing.T) {
 		{"no such kind", "tpu", "", `no plugin is called "tpu"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			empty := &Store{t.TempDir()}
+			empty := &Store{Dir: t.TempDir()}
 			_, _, err := empty.Install(t.Context(), InstallOptions{Kind: c.kind, From: c.from})
 			require.ErrorContains(t, err, c.want)
 			require.Empty(t, visible(t, empty))
@@ -155,7 +155,7 @@ func TestInstallAfterAKilledOne(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &Store{t.TempDir()}
+			s := &Store{Dir: t.TempDir()}
 			c.leave(s)
 			_, err := s.Find(CPU)
 			require.ErrorIs(t, err, ErrNotInstalled)
@@ -190,7 +190,7 @@ func TestInstallInterrupted(t *testing.T) {
 	started := filepath.Join(t.TempDir(), "started")
 	fakePython(t, "touch "+started, "sleep 60")
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	failed := make(chan error)
 	go func() {
 		_, _, err := s.Install(ctx, InstallOptions{Kind: CPU})
@@ -204,7 +204,7 @@ func TestInstallInterrupted(t *testing.T) {
 
 // Processes that install at once take turns; the second finds the work done.
 func TestInstallAtOnce(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	library := fakeLibrary(t, "GetPjrtApi")
 	var fresh atomic.Int32
 	var all sync.WaitGroup
@@ -225,7 +225,7 @@ func TestInstallAtOnce(t *testing.T) {
 }
 
 func TestLockWaitsAndGivesUp(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	unlock, err := s.lock(t.Context(), func(string, ...any) {})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -239,7 +239,7 @@ func TestLockWaitsAndGivesUp(t *testing.T) {
 }
 
 func TestNeedSpace(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	require.NoError(t, s.needSpace(0))
 	err := s.needSpace(1 << 60)
 	require.ErrorContains(t, err, "MB are needed in "+s.Dir)
@@ -247,7 +247,7 @@ func TestNeedSpace(t *testing.T) {
 }
 
 func TestWriteFailure(t *testing.T) {
-	s := &Store{"/data/plugins"}
+	s := &Store{Dir: "/data/plugins"}
 	for _, c := range []struct {
 		err  error
 		want string // empty: as it was
@@ -273,7 +273,7 @@ func TestWriteFailure(t *testing.T) {
 func TestStoreUnderAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
-	_, _, err := (&Store{filepath.Join(file, "plugins")}).Install(t.Context(), InstallOptions{Kind: CPU})
+	_, _, err := (&Store{Dir: filepath.Join(file, "plugins")}).Install(t.Context(), InstallOptions{Kind: CPU})
 	require.ErrorContains(t, err, "plugins cannot be kept in "+file)
 	require.ErrorContains(t, err, "FCNX_PLUGINS_DIR")
 }

@@ -37,7 +37,7 @@ func TestPipFailures(t *testing.T) {
 			words := filepath.Join(t.TempDir(), "words")
 			require.NoError(t, os.WriteFile(words, []byte(c.says), 0o644))
 			fakePython(t, "cat "+words+" >&2", "exit 1")
-			s := &Store{t.TempDir()}
+			s := &Store{Dir: t.TempDir()}
 			_, _, err := s.Install(t.Context(), InstallOptions{Kind: CPU})
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, "fetching xla-cpu-pjrt 0.0.1: ")
@@ -49,7 +49,7 @@ func TestPipFailures(t *testing.T) {
 
 func TestNoPython(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, _, err := (&Store{t.TempDir()}).Install(t.Context(), InstallOptions{Kind: CPU})
+	_, _, err := (&Store{Dir: t.TempDir()}).Install(t.Context(), InstallOptions{Kind: CPU})
 	require.ErrorContains(t, err, "python3, whose pip fetches the plugin, is not on PATH; install both with `apt-get install python3-pip`")
 }
 
@@ -58,7 +58,7 @@ func TestPipIsNotBelieved(t *testing.T) {
 	pin, err := cpuWheel(thisMachine())
 	require.NoError(t, err)
 	fakePython(t, "echo other > "+pin.file)
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	_, _, err = s.Install(t.Context(), InstallOptions{Kind: CPU})
 	require.ErrorContains(t, err, "has the name of the pinned wheel but its sha256 is")
 	require.Empty(t, visible(t, s))
@@ -83,14 +83,14 @@ func TestRealPipChecksTheHash(t *testing.T) {
 	})
 	t.Setenv("PIP_NO_INDEX", "1")
 	t.Setenv("PIP_FIND_LINKS", filepath.Dir(wheel))
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	_, _, err = s.Install(t.Context(), InstallOptions{Kind: CPU})
 	require.ErrorContains(t, err, "served a file with another sha256 than the one that fcnx knows")
 	require.Empty(t, visible(t, s))
 }
 
 func TestFromJAX(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	fakePython(t, "exit 0")
 	_, _, err := s.Install(t.Context(), InstallOptions{Kind: CUDA, From: "jax"})
 	require.ErrorContains(t, err, "has no JAX for CUDA; `python3 -m pip install \"jax[cuda13]\"` installs it")
@@ -120,7 +120,7 @@ func TestFromJAXOfARealPython(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(info, "METADATA"), []byte("Metadata-Version: 2.1\nName: jax-cuda13-pjrt\nVersion: 9.8.7\n"), 0o644))
 	t.Setenv("PYTHONPATH", site)
 
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	p, _, err := s.Install(t.Context(), InstallOptions{Kind: CUDA, From: "jax"})
 	require.NoError(t, err)
 	require.Equal(t, "jax-cuda13-pjrt", p.Package)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/fcnx/fcnx/device"
 	"github.com/fcnx/fcnx/train"
@@ -10,7 +9,7 @@ import (
 
 // openBackend opens what [device] asks for, from the user's own plugins.
 func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (*device.Backend, error) {
-	store, err := device.Default(os.Getenv)
+	store, err := pluginStore()
 	if err != nil {
 		return nil, err
 	}
