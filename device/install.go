@@ -199,7 +199,7 @@ func (s *Store) needSpace(size int64) error {
 	if err := unix.Statfs(s.Dir, &fsys); err != nil {
 		return &fs.PathError{Op: "statfs", Path: s.Dir, Err: err}
 	}
-	free := int64(fsys.Bavail) * fsys.Bsize
+	free := int64(fsys.Bavail) * fsys.Bsize // #nosec G115 -- blocks of a disk
 	if need := size + slack; free < need {
 		return fmt.Errorf("the disk is too full: %d MB are needed in %s, %d MB are free; make room, or set FCNX_PLUGINS_DIR to a place on another disk", need/1e6, s.Dir, free/1e6)
 	}

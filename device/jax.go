@@ -35,8 +35,8 @@ func fromJAX(ctx context.Context, o InstallOptions, work string) (obtained, erro
 	if err != nil {
 		return obtained{}, err
 	}
-	cmd := exec.CommandContext(ctx, python, "-c", findJAX)
-	cmd.Dir = work // where no module of the user's lies
+	cmd := exec.CommandContext(ctx, python, "-c", findJAX) // #nosec G204 -- the python3 of the PATH, as the user has it
+	cmd.Dir = work                                         // where no module of the user's lies
 	out, err := cmd.Output()
 	if err != nil {
 		var failed *exec.ExitError

@@ -22,7 +22,7 @@ func pluginStore() (*device.Store, error) {
 		return nil, err
 	}
 	store.Trial = func(ctx context.Context, path string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, self)
+		cmd := exec.CommandContext(ctx, self) // #nosec G204 -- this program itself
 		cmd.Args = []string{"fcnx", "plugins", "try", path}
 		// What the library needs is found by the same variables as later; but not the
 		// restart of useHugePages.
