@@ -1,12 +1,15 @@
 package device
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // The texts are what real pips of version 20 to 23 printed.
@@ -134,4 +137,26 @@ func TestFromJAXOfARealPython(t *testing.T) {
 	require.NoError(t, os.WriteFile(p.Path, append(content, "cuda14"...), 0o644))
 	_, err = s.Verify(t.Context(), CUDA)
 	require.ErrorContains(t, err, "is not the file that was installed")
+}
+
+// What another program prints becomes one sentence, or a path that is one.
+func FuzzPython(f *testing.F) {
+	memtest.Cap(f)
+	f.Add([]byte("Collecting a\nERROR: Exception:\nTraceback\nValueError: b"))
+	f.Add([]byte("ERROR: No matching distribution found"))
+	f.Add([]byte(`{"path":"/a/b.so","package":"jax-cuda13-pjrt","version":"1"}` + "\n"))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		memtest.Bound{Any: 256 << 10, PerByte: 256}.Within(t, len(said), func() {
+			text := pipFailure("python3", string(said), errors.New("exit status 1")).Error()
+			require.NotEmpty(t, text)
+			require.NotContains(t, text, "\n")
+			p, found, err := newestJAX(said)
+			if err == nil && found {
+				require.True(t, filepath.IsAbs(p.Path))
+			}
+			if err := trialAnswer(append([]byte("\n"+trialWord+"no "), said...)); err != nil {
+				require.NotContains(t, err.Error(), "\n")
+			}
+		})
+	})
 }

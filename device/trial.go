@@ -65,25 +65,36 @@ func askTrial(ctx context.Context, wait time.Duration, start func(context.Contex
 	case timed.Err() != nil:
 		return fmt.Errorf("loading it does not come to an end within %v", wait)
 	}
-	// The last answer is the process's own, whatever the library printed before.
-	if at := bytes.LastIndex(out.kept, []byte("\n"+trialWord)); err == nil && at >= 0 {
-		verdict, _, _ := strings.Cut(string(out.kept[at+1+len(trialWord):]), "\n")
-		reason, no := strings.CutPrefix(verdict, "no ")
-		switch {
-		case verdict == "ok":
-			return nil
-		case no:
-			return errors.New(reason)
+	if err == nil {
+		if err = trialAnswer(out.kept); !errors.Is(err, errNoAnswer) {
+			return err
 		}
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(said.kept)), "\n")
-	if err == nil {
-		err = errors.New("no answer")
-	}
 	if line == "" {
 		return fmt.Errorf("loading it ends the process that does (%w)", err)
 	}
 	return fmt.Errorf("loading it ends the process that does (%w): %.200q", err, line)
+}
+
+var errNoAnswer = errors.New("no answer")
+
+// trialAnswer reads what [Try] wrote: nil where all is well. The last answer is its own,
+// whatever the library printed before.
+func trialAnswer(out []byte) error {
+	at := bytes.LastIndex(out, []byte("\n"+trialWord))
+	if at < 0 {
+		return errNoAnswer
+	}
+	verdict, _, _ := strings.Cut(string(out[at+1+len(trialWord):]), "\n")
+	reason, no := strings.CutPrefix(verdict, "no ")
+	switch {
+	case verdict == "ok":
+		return nil
+	case no:
+		return errors.New(reason)
+	}
+	return errNoAnswer
 }
 
 // firstBytes keeps the first 64 KiB that are written to it and drops the rest.

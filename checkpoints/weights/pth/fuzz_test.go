@@ -77,3 +77,39 @@ func readAnything(t *testing.T, b []byte) {
 		require.Len(t, got, int(want))
 	}
 }
+
+// FuzzReply is the answer of the process that reads an index, should it have been taken
+// over: what the index says is held to the file again.
+func FuzzReply(f *testing.F) {
+	memtest.Cap(f)
+	file := fixtures(f)["views-zip.pth"]
+	ix, err := ReadIndex(bytes.NewReader(file), int64(len(file)))
+	require.NoError(f, err)
+	text, err := json.Marshal(ix)
+	require.NoError(f, err)
+	f.Add(text)
+	f.Add([]byte(`{"kind":"zip","storages":[{"offset":-1,"size":9223372036854775807}],"tensors":[{"name":"a","shape":[4611686018427387904,4]}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		memtest.Bound{Any: 1 << 20, PerByte: 32 << 10}.Within(t, len(text), func() {
+			var ix Index
+			if json.Unmarshal(text, &ix) != nil || ix.check(int64(len(file))) != nil {
+				return
+			}
+			opened := newFile("x.pth", bytes.NewReader(file), func() error { return nil }, ix)
+			for _, info := range opened.Infos() {
+				size, err := info.Size()
+				require.NoError(t, err)
+				require.LessOrEqual(t, size, int64(len(file)))
+				r, err := opened.Reader(info.Name)
+				if err != nil {
+					continue
+				}
+				n, err := io.Copy(io.Discard, r)
+				require.LessOrEqual(t, n, size)
+				if err == nil {
+					require.Equal(t, size, n)
+				}
+			}
+		})
+	})
+}
