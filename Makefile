@@ -65,7 +65,7 @@ vulns: ## govulncheck, where its database can be reached
 	  echo "govulncheck was left out, its database cannot be reached: $$(grep -m1 '^govulncheck: ' <<<"$$said")"; \
 	else echo "$$said" >&2; exit 1; fi
 
-# Now and then go test takes the end of FUZZTIME for a failure (golang/go#48591); one that
+# Now and then go test takes the end of FUZZTIME for a failure (golang/go#75804, mended in 1.27); one that
 # is found says which input it wrote, or that a worker ended.
 fuzz: ## run every fuzz target for FUZZTIME (20s), each within 1 GiB of memory (memtest)
 	@for package in $$($(GO) list ./...); do \
