@@ -182,7 +182,7 @@ func space(err error, infos []Info, dir string) string {
 	text := fmt.Sprintf(": a checkpoint needs %s", megabytes(uint64(need)))
 	var stat unix.Statfs_t
 	if unix.Statfs(dir, &stat) == nil {
-		text += fmt.Sprintf(", and %s are free", megabytes(stat.Bavail*uint64(stat.Bsize)))
+		text += fmt.Sprintf(", and %s are free", megabytes(stat.Bavail*uint64(stat.Bsize))) // #nosec G115 -- a size
 	}
 	return text
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func encodedMeta(t testing.TB, m Meta) []byte {
@@ -120,13 +122,16 @@ func TestDecodeMetaRefuses(t *testing.T) {
 
 // What decodes is encoded to the same text again, unless it was not ours.
 func FuzzDecodeMeta(f *testing.F) {
+	memtest.Cap(f)
 	f.Add(encodedMeta(f, testMeta(1)))
 	f.Add([]byte(`{"schema":1}`))
 	f.Add([]byte(`{"schema":2}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		// The fuzzer cannot guess a hash, so it is given one.
 		for _, text := range [][]byte{text, seal(text)} {
-			m, err := decodeMeta(text)
+			var m Meta
+			var err error
+			memtest.Bound{Any: 64 << 10, PerByte: 100}.Within(t, len(text), func() { m, err = decodeMeta(text) })
 			if err != nil {
 				continue
 			}

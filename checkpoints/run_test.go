@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 var testTime = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -220,4 +222,21 @@ func TestLockThatWasRemoved(t *testing.T) {
 	}
 	require.FileExists(t, other.Name())
 	require.NoError(t, r.Close())
+}
+
+func FuzzHolder(f *testing.F) {
+	memtest.Cap(f)
+	f.Add([]byte(`{"pid":1,"host":"a","since":"2026-01-02T03:04:05Z"}`))
+	f.Add([]byte("\x00{"))
+	path := filepath.Join(f.TempDir(), "lock")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		require.NoError(t, os.WriteFile(path, text, 0o666))
+		file, err := os.Open(path)
+		require.NoError(t, err)
+		defer file.Close()
+		memtest.Bound{Any: 64 << 10, PerByte: 16}.Within(t, len(text), func() { _, err = readHolder(file) })
+		if err != nil {
+			require.NotEmpty(t, err.Error())
+		}
+	})
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // raw puts a safetensors file together by hand, right or wrong.
@@ -258,6 +260,7 @@ func TestFileCutOffWhileOpen(t *testing.T) {
 
 // What opens can be read and written again, and then says the same.
 func FuzzOpen(f *testing.F) {
+	memtest.Cap(f)
 	f.Add([]byte(nil))
 	f.Add(raw(`{}`, 0))
 	f.Add(raw(`{"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}  `, 8))
@@ -269,17 +272,23 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(reference)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		file, err := open(b)
-		if err != nil {
-			return
-		}
+		var file *File
+		var err error
 		total := 0
 		tensors := map[string][]byte{}
-		for _, info := range file.Infos() {
-			data, err := file.Read(info.Name)
-			require.NoError(t, err)
-			total += len(data)
-			tensors[info.Name] = data
+		memtest.Bound{Any: 64 << 10, PerByte: 100}.Within(t, len(b), func() {
+			if file, err = open(b); err != nil {
+				return
+			}
+			for _, info := range file.Infos() {
+				data, err := file.Read(info.Name)
+				require.NoError(t, err)
+				total += len(data)
+				tensors[info.Name] = data
+			}
+		})
+		if err != nil {
+			return
 		}
 		require.LessOrEqual(t, total, len(b))
 		again, err := open(write(t, file.Infos(), file.Metadata(), tensors))

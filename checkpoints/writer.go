@@ -160,6 +160,6 @@ func encodeHeader(entries []entry, metadata map[string]string) ([]byte, error) {
 	if n > maxHeaderLength {
 		return nil, fmt.Errorf("the header would have %d bytes, and at most %d are allowed", n, maxHeaderLength)
 	}
-	binary.LittleEndian.PutUint64(b.Bytes(), uint64(n))
+	binary.LittleEndian.PutUint64(b.Bytes(), uint64(n)) // #nosec G115 -- a length
 	return b.Bytes(), nil
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // slowBuckets merges by looking at all pairs each time, over plain lists.
@@ -177,6 +179,7 @@ func randomSizes(rng *rand.Rand, n, largest int) []extent {
 }
 
 func FuzzChooseBuckets(f *testing.F) {
+	memtest.Cap(f)
 	f.Add(uint8(2), uint8(1), []byte{1, 2, 2, 1, 2, 2, 9, 9})
 	f.Add(uint8(4), uint8(32), []byte{200, 100, 100, 200, 37, 41, 255, 255, 3, 200})
 	f.Add(uint8(1), uint8(7), []byte{0, 0, 5, 9})

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // slowChroma is the sample of a plane at a pixel, straight from its definition: a
@@ -55,4 +57,29 @@ func TestChroma(t *testing.T) {
 			}
 		}
 	}
+}
+
+// No plane, however it is cut, is read outside of its bytes.
+func FuzzChroma(f *testing.F) {
+	memtest.Cap(f)
+	f.Add([]byte{1, 2, 3}, uint8(5), uint8(3), uint8(2), uint8(0), uint8(0))
+	f.Add([]byte{255}, uint8(1), uint8(1), uint8(5), uint8(7), uint8(9))
+	f.Fuzz(func(t *testing.T, pixels []byte, w, h, ratio, x, y uint8) {
+		if len(pixels) == 0 || w == 0 || h == 0 {
+			return
+		}
+		m := image.NewYCbCr(image.Rect(int(x), int(y), int(x)+int(w), int(y)+int(h)), image.YCbCrSubsampleRatio(ratio%6))
+		for i, plane := range [][]byte{m.Y, m.Cb, m.Cr} {
+			for k := range plane {
+				plane[k] = pixels[(k+i)%len(pixels)]
+			}
+		}
+		for _, c := range []struct {
+			r       rounding
+			convert func(dst, luma, cb, cr []uint8)
+		}{{jpegRounding, toRGB}, {webpRounding, videoToRGB}} {
+			got := fromYCbCr(m, c.r, c.convert)
+			require.Equal(t, image.Rect(0, 0, int(w), int(h)).Size(), got.Bounds().Size())
+		}
+	})
 }

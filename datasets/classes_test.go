@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestParseClasses(t *testing.T) {
@@ -30,11 +32,14 @@ func TestParseClasses(t *testing.T) {
 }
 
 func FuzzParseClasses(f *testing.F) {
+	memtest.Cap(f)
 	for _, seed := range []string{"a\nb #ff0000\n", "\ufeffx\r\n", "a\n\nb", "#123456", "c #"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		classes, err := ParseClasses([]byte(text))
+		var classes []Class
+		var err error
+		memtest.Bound{Any: 64 << 10, PerByte: 64}.Within(t, len(text), func() { classes, err = ParseClasses([]byte(text)) })
 		if err != nil {
 			return
 		}

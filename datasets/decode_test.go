@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/image/bmp"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func rgba(r, g, b uint8) color.RGBA { return color.RGBA{r, g, b, 255} }
@@ -188,18 +190,26 @@ func readBytes(file []byte, maxPixels int64) (*encoded, error) {
 	return e, e.readHeader(int64(len(file)), maxPixels)
 }
 
+// mayDecode is what an image of up to 2^16 pixels may ask for: 64 bytes for each of
+// them, a decompressor, and tables that the file fills.
+var mayDecode = memtest.Bound{Any: 64<<16 + 1<<20, PerByte: 256}
+
 func FuzzReadImage(f *testing.F) {
+	memtest.Cap(f)
 	var bitmap bytes.Buffer
 	require.NoError(f, bmp.Encode(&bitmap, picture(3, 5)))
 	for _, seed := range [][]byte{encodePNG(f, picture(3, 5)), encodeJPEG(f, picture(3, 5)), bitmap.Bytes(), plainWebP(3, 5, 1, 2, 3), encodePNG(f, palettedMask(3, 5, 0, 1)), pngHead(9, 9, 1, 0)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		e, err := readBytes(file, 1<<16)
-		if err != nil {
-			return
-		}
-		img, err := e.pixels()
+		var e *encoded
+		var img image.Image
+		var err error
+		mayDecode.Within(t, len(file), func() {
+			if e, err = readBytes(file, 1<<16); err == nil {
+				img, err = e.pixels()
+			}
+		})
 		if err != nil {
 			return
 		}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // rawPNG writes a PNG of any depth and colour type from its rows as they are
@@ -113,15 +115,19 @@ func slowSettle(pix []uint8, w, classes, void int) (settled []uint8, bad image.P
 }
 
 func FuzzMask(f *testing.F) {
+	memtest.Cap(f)
 	for _, file := range [][]byte{encodePNG(f, greyMask(2, 3, 0, 1, 255, 11)), encodePNG(f, palettedMask(3, 3, 2)), rawPNG(2, 3, 4, 0, [][]byte{{0x01, 0x20}, {0x30, 0x10}}, []byte("tRNS\x00\x01")), encodePNG(f, picture(2, 2))} {
 		f.Add(file, uint8(4), uint8(11))
 	}
 	f.Fuzz(func(t *testing.T, file []byte, classes, void uint8) {
-		e, err := readBytes(file, 1<<16)
-		if err != nil {
-			return
-		}
-		label, err := e.label(numberedClasses(int(classes)), int(void))
+		var e *encoded
+		var label *image.Gray
+		var err error
+		mayDecode.Within(t, len(file), func() {
+			if e, err = readBytes(file, 1<<16); err == nil {
+				label, err = e.label(numberedClasses(int(classes)), int(void))
+			}
+		})
 		if err != nil {
 			return
 		}

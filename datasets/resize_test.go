@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/image/draw"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 var resizeCases = []struct{ from, to extent }{
@@ -171,6 +173,7 @@ func TestResizeRefuses(t *testing.T) {
 // Weights must be inside the image, sum to exactly one, and never be negative
 // (a negative one would wrap around to four billion).
 func FuzzNewTaps(f *testing.F) {
+	memtest.Cap(f)
 	f.Add(480, 256)
 	f.Add(1, 16384)
 	f.Add(16384, 1)

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestParseSpec(t *testing.T) {
@@ -62,11 +64,14 @@ func TestOpenErrors(t *testing.T) {
 }
 
 func FuzzParseSpec(f *testing.F) {
+	memtest.Cap(f)
 	for _, seed := range []string{"shapes", "shapes?n=1&size=2x2", "folder:a b?val=.5", "voc:/x?train=y=z", "camvid:a?max_pixels=1", "camvid:?", "a&b", ":"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		spec, err := ParseSpec(text)
+		var spec Spec
+		var err error
+		memtest.Bound{Any: 64 << 10, PerByte: 256}.Within(t, len(text), func() { spec, err = ParseSpec(text) })
 		if err != nil {
 			var wrong *SpecError
 			if !errors.As(err, &wrong) {

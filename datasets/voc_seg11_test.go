@@ -2,11 +2,14 @@ package datasets
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // numberedIDs writes n IDs from first on, one a line.
@@ -76,4 +79,22 @@ func TestOpenVOC(t *testing.T) {
 	require.ErrorContains(t, err, "mine.txt: line 3 names 2007_2, as line 1 does")
 	_, err = OpenVOC(t.TempDir(), []string{"a"}, "mine.txt")
 	require.ErrorContains(t, err, "there is no JPEGImages/")
+}
+
+func FuzzReadIDs(f *testing.F) {
+	memtest.Cap(f)
+	f.Add([]byte("2007_000033\n2007_000042\r\n"))
+	f.Add([]byte("\x00 ../.. \xff\u2028a"))
+	path := filepath.Join(f.TempDir(), "list.txt")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		require.NoError(t, os.WriteFile(path, text, 0o666))
+		var ids []string
+		var err error
+		memtest.Bound{Any: 64 << 10, PerByte: 64}.Within(t, len(text), func() { ids, err = readIDs(path) })
+		if err != nil {
+			require.ErrorContains(t, err, path)
+			return
+		}
+		require.Equal(t, strings.Fields(strings.Join(ids, "\n")), ids)
+	})
 }

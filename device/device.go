@@ -134,7 +134,7 @@ func openInstalled(ctx context.Context, kind string, o Options) (*Backend, error
 	if err != nil {
 		return nil, &unusable{err}
 	}
-	return openPlugin(ctx, p, max(1, o.Devices))
+	return openPlugin(ctx, o.Store, p, max(1, o.Devices))
 }
 
 // openGo starts GoMLX's Go backend, one operation at a time, each on all cores. Left

@@ -2,6 +2,7 @@ package device
 
 import (
 	"archive/zip"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,13 +16,13 @@ import (
 // The real plugin has 259 MB. What does not have to be loaded is tried with a
 // library of a few kilobytes that exports the one symbol which is looked for.
 
-// fakeLibrary compiles a shared library that exports symbol. The C compiler is
-// there wherever this package, which uses cgo, was built.
-func fakeLibrary(t testing.TB, symbol string) string {
+// compile makes a shared library of a C text. The C compiler is there wherever this
+// package, which uses cgo, was built.
+func compile(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "fake.c")
-	require.NoError(t, os.WriteFile(source, []byte("const void *"+symbol+"(void) { return 0; }\n"), 0o644))
+	require.NoError(t, os.WriteFile(source, []byte(text), 0o644))
 	library := filepath.Join(dir, "fake.so")
 	compiler := os.Getenv("CC")
 	if compiler == "" {
@@ -32,10 +33,27 @@ func fakeLibrary(t testing.TB, symbol string) string {
 	return library
 }
 
+// fakeAPI is the C text of a function by a name that gives an API of so many functions,
+// of which none works.
+func fakeAPI(name string, major, minor, functions int) string {
+	return fmt.Sprintf(`
+static void nothing(void) {}
+static struct { unsigned long size; void *x; unsigned long version_size; void *y; int major, minor; void *f[200]; } api =
+	{ 40 + 8 * %d, 0, 24, 0, %d, %d, { [0 ... 199] = (void *)nothing } };
+const void *%s(void) { return &api; }
+`, functions, major, minor, name)
+}
+
+// fakeLibrary is a library that exports symbol, which gives an API of the right shape.
+func fakeLibrary(t testing.TB, symbol string) string {
+	t.Helper()
+	return compile(t, fakeAPI(symbol, 0, 81, 130))
+}
+
 // installFake is a store with such a library as its CPU plugin.
 func installFake(t testing.TB) *Store {
 	t.Helper()
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	_, already, err := s.Install(t.Context(), InstallOptions{
 		Kind: CPU, From: fakeLibrary(t, "GetPjrtApi"), Now: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 	})

@@ -81,7 +81,16 @@ func (s *Store) Install(ctx context.Context, o InstallOptions) (p Plugin, alread
 	if err := checkLibrary(got.library); err != nil {
 		return Plugin{}, false, fmt.Errorf("%s: %w; it was not installed", got.origin(), err)
 	}
-	if old, err := s.Find(o.Kind); err == nil && !o.Force && old.sameLibrary(got) && old.verify(ctx) == nil {
+	if err := s.tryUnknown(ctx, got.Plugin, got.library); err != nil {
+		switch needed := missing(o.Kind, err.Error()); {
+		case ctx.Err() != nil:
+			return Plugin{}, false, ctx.Err()
+		case needed != nil:
+			return Plugin{}, false, needed
+		}
+		return Plugin{}, false, fmt.Errorf("%s cannot be used: %w; it was not installed", got.origin(), err)
+	}
+	if old, err := s.Find(o.Kind); err == nil && !o.Force && old.sameLibrary(got) && s.check(ctx, old) == nil {
 		return old, true, nil
 	}
 	if err := s.commit(got, o.Now); err != nil {
@@ -98,7 +107,7 @@ func (s *Store) sound(ctx context.Context, o InstallOptions) (Plugin, error) {
 		return Plugin{}, err
 	}
 	if err == nil {
-		err = p.verify(ctx)
+		err = s.check(ctx, p)
 	}
 	if err != nil && ctx.Err() == nil {
 		o.say("installing again: %v", err)
@@ -190,7 +199,7 @@ func (s *Store) needSpace(size int64) error {
 	if err := unix.Statfs(s.Dir, &fsys); err != nil {
 		return &fs.PathError{Op: "statfs", Path: s.Dir, Err: err}
 	}
-	free := int64(fsys.Bavail) * fsys.Bsize
+	free := int64(fsys.Bavail) * fsys.Bsize // #nosec G115 -- blocks of a disk
 	if need := size + slack; free < need {
 		return fmt.Errorf("the disk is too full: %d MB are needed in %s, %d MB are free; make room, or set FCNX_PLUGINS_DIR to a place on another disk", need/1e6, s.Dir, free/1e6)
 	}

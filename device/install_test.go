@@ -14,10 +14,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestInstallFromFile(t *testing.T) {
-	s := &Store{filepath.Join(t.TempDir(), "deep", "er")}
+	s := &Store{Dir: filepath.Join(t.TempDir(), "deep", "er")}
 	library := fakeLibrary(t, "GetPjrtApi")
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
 
@@ -54,7 +56,7 @@ func TestInstallWheelOfAnotherVersion(t *testing.T) {
 		"xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so": string(library),
 		"../../../evil.py":                         "never unpacked",
 	})
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	p, _, err := s.Install(t.Context(), InstallOptions{Kind: CPU, From: path})
 	require.NoError(t, err)
 	require.Equal(t, "xla-cpu-pjrt", p.Package)
@@ -103,7 +105,7 @@ func TestInstallRefuses(t *testing.T) {
 		{"no such kind", "tpu", "", `no plugin is called "tpu"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			empty := &Store{t.TempDir()}
+			empty := &Store{Dir: t.TempDir()}
 			_, _, err := empty.Install(t.Context(), InstallOptions{Kind: c.kind, From: c.from})
 			require.ErrorContains(t, err, c.want)
 			require.Empty(t, visible(t, empty))
@@ -153,7 +155,7 @@ func TestInstallAfterAKilledOne(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &Store{t.TempDir()}
+			s := &Store{Dir: t.TempDir()}
 			c.leave(s)
 			_, err := s.Find(CPU)
 			require.ErrorIs(t, err, ErrNotInstalled)
@@ -188,7 +190,7 @@ func TestInstallInterrupted(t *testing.T) {
 	started := filepath.Join(t.TempDir(), "started")
 	fakePython(t, "touch "+started, "sleep 60")
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	failed := make(chan error)
 	go func() {
 		_, _, err := s.Install(ctx, InstallOptions{Kind: CPU})
@@ -202,7 +204,7 @@ func TestInstallInterrupted(t *testing.T) {
 
 // Processes that install at once take turns; the second finds the work done.
 func TestInstallAtOnce(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	library := fakeLibrary(t, "GetPjrtApi")
 	var fresh atomic.Int32
 	var all sync.WaitGroup
@@ -223,7 +225,7 @@ func TestInstallAtOnce(t *testing.T) {
 }
 
 func TestLockWaitsAndGivesUp(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	unlock, err := s.lock(t.Context(), func(string, ...any) {})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -237,7 +239,7 @@ func TestLockWaitsAndGivesUp(t *testing.T) {
 }
 
 func TestNeedSpace(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	require.NoError(t, s.needSpace(0))
 	err := s.needSpace(1 << 60)
 	require.ErrorContains(t, err, "MB are needed in "+s.Dir)
@@ -245,7 +247,7 @@ func TestNeedSpace(t *testing.T) {
 }
 
 func TestWriteFailure(t *testing.T) {
-	s := &Store{"/data/plugins"}
+	s := &Store{Dir: "/data/plugins"}
 	for _, c := range []struct {
 		err  error
 		want string // empty: as it was
@@ -271,7 +273,7 @@ func TestWriteFailure(t *testing.T) {
 func TestStoreUnderAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
-	_, _, err := (&Store{filepath.Join(file, "plugins")}).Install(t.Context(), InstallOptions{Kind: CPU})
+	_, _, err := (&Store{Dir: filepath.Join(file, "plugins")}).Install(t.Context(), InstallOptions{Kind: CPU})
 	require.ErrorContains(t, err, "plugins cannot be kept in "+file)
 	require.ErrorContains(t, err, "FCNX_PLUGINS_DIR")
 }
@@ -302,6 +304,7 @@ func TestPinsAreWhole(t *testing.T) {
 
 // No archive makes unpack write outside its file, run on or crash.
 func FuzzUnpack(f *testing.F) {
+	memtest.Cap(f)
 	f.Add([]byte("PK"), "a.so")
 	seed := fakeWheel(f, "seed.whl", map[string]string{"a.so": "content", "../b.so": "more"})
 	content, err := os.ReadFile(seed)
@@ -318,7 +321,10 @@ func FuzzUnpack(f *testing.F) {
 		require.NoError(t, os.WriteFile(wheel, content, 0o644))
 		to := filepath.Join(dir, "out.so")
 		require.NoError(t, os.RemoveAll(to))
-		size, sum, err := unpack(t.Context(), wheel, member, to)
+		var size int64
+		var sum string
+		var err error
+		memtest.Bound{Any: 4 << 20, PerByte: 64}.Within(t, len(content), func() { size, sum, err = unpack(t.Context(), wheel, member, to) })
 		if err != nil {
 			return
 		}
@@ -332,6 +338,7 @@ func FuzzUnpack(f *testing.F) {
 }
 
 func FuzzCheckLibrary(f *testing.F) {
+	memtest.Cap(f)
 	content, err := os.ReadFile(fakeLibrary(f, "GetPjrtApi"))
 	require.NoError(f, err)
 	f.Add(content)
@@ -340,7 +347,10 @@ func FuzzCheckLibrary(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "l.so")
 	f.Fuzz(func(t *testing.T, content []byte) {
 		require.NoError(t, os.WriteFile(path, content, 0o644))
-		if err := checkLibrary(path); err == nil {
+		var err error
+		// A section may be compressed, so that a byte becomes a thousand.
+		memtest.Bound{Any: 1 << 20, PerByte: 8 << 10}.Within(t, len(content), func() { err = checkLibrary(path) })
+		if err == nil {
 			require.Equal(t, "\x7fELF", string(content[:4]))
 		}
 	})

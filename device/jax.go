@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 )
 
 // findJAX prints, one JSON object a line, the CUDA plugins of the JAX that this
@@ -35,8 +36,8 @@ func fromJAX(ctx context.Context, o InstallOptions, work string) (obtained, erro
 	if err != nil {
 		return obtained{}, err
 	}
-	cmd := exec.CommandContext(ctx, python, "-c", findJAX)
-	cmd.Dir = work // where no module of the user's lies
+	cmd := exec.CommandContext(ctx, python, "-c", findJAX) // #nosec G204 -- the python3 of the PATH, as the user has it
+	cmd.Dir = work                                         // where no module of the user's lies
 	out, err := cmd.Output()
 	if err != nil {
 		var failed *exec.ExitError
@@ -45,16 +46,30 @@ func fromJAX(ctx context.Context, o InstallOptions, work string) (obtained, erro
 		}
 		return obtained{}, fmt.Errorf("asking %s for its JAX: %w", python, err)
 	}
-	found := bytes.TrimSpace(out)
-	if len(found) == 0 {
-		return obtained{}, fmt.Errorf("%s has no JAX for CUDA; `python3 -m pip install \"jax[cuda13]\"` installs it, or leave --from away", python)
-	}
-	newest := found[bytes.LastIndexByte(found, '\n')+1:]
-	var jax struct{ Path, Package, Version string }
-	if err := json.Unmarshal(newest, &jax); err != nil {
+	p, found, err := newestJAX(out)
+	if err != nil {
 		return obtained{}, fmt.Errorf("asking %s for its JAX: %w", python, err)
 	}
-	return linked(ctx, Plugin{Kind: CUDA, Package: jax.Package, Version: jax.Version, Path: jax.Path, Source: "jax"})
+	if !found {
+		return obtained{}, fmt.Errorf("%s has no JAX for CUDA; `python3 -m pip install \"jax[cuda13]\"` installs it, or leave --from away", python)
+	}
+	return linked(ctx, p)
+}
+
+// newestJAX reads the last line that findJAX prints, if there is one.
+func newestJAX(out []byte) (p Plugin, found bool, err error) {
+	lines := bytes.TrimSpace(out)
+	if len(lines) == 0 {
+		return Plugin{}, false, nil
+	}
+	var jax struct{ Path, Package, Version string }
+	if err := json.Unmarshal(lines[bytes.LastIndexByte(lines, '\n')+1:], &jax); err != nil {
+		return Plugin{}, false, err
+	}
+	if !filepath.IsAbs(jax.Path) {
+		return Plugin{}, false, fmt.Errorf("%.80q is not where a file is", jax.Path)
+	}
+	return Plugin{Kind: CUDA, Package: jax.Package, Version: jax.Version, Path: jax.Path, Source: "jax"}, true, nil
 }
 
 // linked completes the record of a library that stays where it is.

@@ -13,15 +13,21 @@ import (
 )
 
 // TestMain is also the process that TestInstallKilled kills: it installs one
-// library after the other until it is gone.
+// library after the other until it is gone; and the one that [inChild] starts.
 func TestMain(m *testing.M) {
+	if path := os.Getenv("FCNX_TEST_TRY"); path != "" {
+		if err := Try(path, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	dir := os.Getenv("FCNX_TEST_INSTALL_INTO")
 	if dir == "" {
 		os.Exit(m.Run())
 	}
 	for i := 0; ; i++ {
 		from := os.Args[1+i%2]
-		if _, _, err := (&Store{dir}).Install(context.Background(), InstallOptions{Kind: CPU, From: from, Force: true}); err != nil {
+		if _, _, err := (&Store{Dir: dir}).Install(context.Background(), InstallOptions{Kind: CPU, From: from, Force: true}); err != nil {
 			os.Stderr.WriteString(err.Error())
 			os.Exit(1)
 		}
@@ -33,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // A process that is killed at any moment leaves one plugin or the other, or none.
 func TestInstallKilled(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	libraries := []string{fakeLibrary(t, "GetPjrtApi"), fakeLibrary(t, "GetPjrtApi")}
 	// Two of different bytes, so that one's library with the other's record is seen.
 	second, err := os.OpenFile(libraries[1], os.O_APPEND|os.O_WRONLY, 0)

@@ -25,6 +25,9 @@ func checkLibrary(path string) error {
 	if f.Type != elf.ET_DYN {
 		return fmt.Errorf("no shared library but an ELF file of type %v", f.Type)
 	}
+	if f.Class != elf.ELFCLASS64 {
+		return fmt.Errorf("built for another machine: %v of %v, here is 64-bit %v", f.Class, f.Machine, machines[runtime.GOARCH])
+	}
 	if want := machines[runtime.GOARCH]; f.Machine != want {
 		return fmt.Errorf("built for another machine: %v, here is %v", f.Machine, want)
 	}

@@ -27,6 +27,12 @@ func (s *Store) fromFile(ctx context.Context, o InstallOptions, work string) (ob
 		if path, err = pickFromDir(path); err != nil {
 			return obtained{}, err
 		}
+		if info, err = os.Stat(path); err != nil {
+			return obtained{}, err
+		}
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return obtained{}, fmt.Errorf("--from %s: neither a file nor a directory with one", path)
 	}
 	isWheel := filepath.Ext(path) == ".whl"
 	if o.Kind == CUDA {
@@ -34,9 +40,6 @@ func (s *Store) fromFile(ctx context.Context, o InstallOptions, work string) (ob
 			return obtained{}, fmt.Errorf("%s: a CUDA plugin needs NVIDIA's libraries beside it, so its wheel alone is of no use; install it with pip and use --from jax, or give the path of the installed xla_cuda_plugin.so", path)
 		}
 		return linked(ctx, Plugin{Kind: CUDA, Path: path, Source: path})
-	}
-	if info, err = os.Stat(path); err != nil {
-		return obtained{}, err
 	}
 	if err := s.needSpace(max(info.Size(), cpuWheels[0].librarySize)); err != nil {
 		return obtained{}, err

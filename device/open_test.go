@@ -56,7 +56,7 @@ func TestOpenCPU(t *testing.T) {
 func TestOpenFromAMisleadingDirectory(t *testing.T) {
 	p, err := installed(t).Find(CPU)
 	require.NoError(t, err)
-	s := &Store{filepath.Join(t.TempDir(), "cuda-lab, NVIDIA,help")}
+	s := &Store{Dir: filepath.Join(t.TempDir(), "cuda-lab, NVIDIA,help")}
 	require.NoError(t, os.Mkdir(s.Dir, 0o755))
 	require.NoError(t, os.Symlink(p.Path, s.libraryPath(CPU)))
 	p.Path = filepath.Base(s.libraryPath(CPU))
@@ -89,7 +89,7 @@ func TestOpenAuto(t *testing.T) {
 	var warned []string
 	warn := func(m string) { warned = append(warned, m) }
 
-	b := open(t, Options{Backend: Auto, Store: &Store{t.TempDir()}, Warn: warn})
+	b := open(t, Options{Backend: Auto, Store: &Store{Dir: t.TempDir()}, Warn: warn})
 	require.Equal(t, Go, b.Kind)
 	require.Len(t, warned, 1)
 	require.Contains(t, warned[0], "about 150 times slower; `fcnx plugins install cpu` installs one")
@@ -108,9 +108,9 @@ func TestOpenFailures(t *testing.T) {
 	content[len(content)-1] ^= 1
 	require.NoError(t, os.WriteFile(damaged.libraryPath(CPU), content, 0o644))
 
-	notAPlugin := &Store{t.TempDir()}
+	notAPlugin := &Store{Dir: t.TempDir()}
 	record(t, notAPlugin, fakeLibrary(t, "GetSomethingElse"))
-	notALibrary := &Store{t.TempDir()}
+	notALibrary := &Store{Dir: t.TempDir()}
 	text := filepath.Join(t.TempDir(), "text.so")
 	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("text ", 1000)), 0o644))
 	record(t, notALibrary, text)
@@ -122,8 +122,8 @@ func TestOpenFailures(t *testing.T) {
 		want    string
 	}{
 		{"unknown", "gpu", damaged, `no backend "gpu": it is one of auto, cpu, cuda, go`},
-		{"no cpu", CPU, &Store{t.TempDir()}, "`fcnx plugins install cpu` installs it"},
-		{"no cuda", CUDA, &Store{t.TempDir()}, "`fcnx plugins install cuda` installs it"},
+		{"no cpu", CPU, &Store{Dir: t.TempDir()}, "`fcnx plugins install cpu` installs it"},
+		{"no cuda", CUDA, &Store{Dir: t.TempDir()}, "`fcnx plugins install cuda` installs it"},
 		{"damaged", CPU, damaged, "is not the file that was installed"},
 		{"damaged, on auto", Auto, damaged, "is not the file that was installed"},
 		{"a library but no plugin", CPU, notAPlugin, "it exports no GetPjrtApi; `fcnx plugins install --force cpu` replaces it"},

@@ -24,7 +24,7 @@ func pip(ctx context.Context, dir string, progress io.Writer, args ...string) er
 		return err
 	}
 	args = append([]string{"-m", "pip", "--disable-pip-version-check", "--no-input"}, args...)
-	cmd := exec.CommandContext(ctx, python, args...)
+	cmd := exec.CommandContext(ctx, python, args...) // #nosec G204 -- the python3 of the PATH, as the user has it
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "PIP_ROOT_USER_ACTION=ignore")
 	// A terminal's interrupt goes to its whole process group. pip has one of its own,

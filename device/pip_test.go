@@ -1,12 +1,15 @@
 package device
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // The texts are what real pips of version 20 to 23 printed.
@@ -37,7 +40,7 @@ func TestPipFailures(t *testing.T) {
 			words := filepath.Join(t.TempDir(), "words")
 			require.NoError(t, os.WriteFile(words, []byte(c.says), 0o644))
 			fakePython(t, "cat "+words+" >&2", "exit 1")
-			s := &Store{t.TempDir()}
+			s := &Store{Dir: t.TempDir()}
 			_, _, err := s.Install(t.Context(), InstallOptions{Kind: CPU})
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, "fetching xla-cpu-pjrt 0.0.1: ")
@@ -49,7 +52,7 @@ func TestPipFailures(t *testing.T) {
 
 func TestNoPython(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, _, err := (&Store{t.TempDir()}).Install(t.Context(), InstallOptions{Kind: CPU})
+	_, _, err := (&Store{Dir: t.TempDir()}).Install(t.Context(), InstallOptions{Kind: CPU})
 	require.ErrorContains(t, err, "python3, whose pip fetches the plugin, is not on PATH; install both with `apt-get install python3-pip`")
 }
 
@@ -58,7 +61,7 @@ func TestPipIsNotBelieved(t *testing.T) {
 	pin, err := cpuWheel(thisMachine())
 	require.NoError(t, err)
 	fakePython(t, "echo other > "+pin.file)
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	_, _, err = s.Install(t.Context(), InstallOptions{Kind: CPU})
 	require.ErrorContains(t, err, "has the name of the pinned wheel but its sha256 is")
 	require.Empty(t, visible(t, s))
@@ -83,14 +86,14 @@ func TestRealPipChecksTheHash(t *testing.T) {
 	})
 	t.Setenv("PIP_NO_INDEX", "1")
 	t.Setenv("PIP_FIND_LINKS", filepath.Dir(wheel))
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	_, _, err = s.Install(t.Context(), InstallOptions{Kind: CPU})
 	require.ErrorContains(t, err, "served a file with another sha256 than the one that fcnx knows")
 	require.Empty(t, visible(t, s))
 }
 
 func TestFromJAX(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	fakePython(t, "exit 0")
 	_, _, err := s.Install(t.Context(), InstallOptions{Kind: CUDA, From: "jax"})
 	require.ErrorContains(t, err, "has no JAX for CUDA; `python3 -m pip install \"jax[cuda13]\"` installs it")
@@ -120,7 +123,7 @@ func TestFromJAXOfARealPython(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(info, "METADATA"), []byte("Metadata-Version: 2.1\nName: jax-cuda13-pjrt\nVersion: 9.8.7\n"), 0o644))
 	t.Setenv("PYTHONPATH", site)
 
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	p, _, err := s.Install(t.Context(), InstallOptions{Kind: CUDA, From: "jax"})
 	require.NoError(t, err)
 	require.Equal(t, "jax-cuda13-pjrt", p.Package)
@@ -134,4 +137,26 @@ func TestFromJAXOfARealPython(t *testing.T) {
 	require.NoError(t, os.WriteFile(p.Path, append(content, "cuda14"...), 0o644))
 	_, err = s.Verify(t.Context(), CUDA)
 	require.ErrorContains(t, err, "is not the file that was installed")
+}
+
+// What another program prints becomes one sentence, or a path that is one.
+func FuzzPython(f *testing.F) {
+	memtest.Cap(f)
+	f.Add([]byte("Collecting a\nERROR: Exception:\nTraceback\nValueError: b"))
+	f.Add([]byte("ERROR: No matching distribution found"))
+	f.Add([]byte(`{"path":"/a/b.so","package":"jax-cuda13-pjrt","version":"1"}` + "\n"))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		memtest.Bound{Any: 256 << 10, PerByte: 256}.Within(t, len(said), func() {
+			text := pipFailure("python3", string(said), errors.New("exit status 1")).Error()
+			require.NotEmpty(t, text)
+			require.NotContains(t, text, "\n")
+			p, found, err := newestJAX(said)
+			if err == nil && found {
+				require.True(t, filepath.IsAbs(p.Path))
+			}
+			if err := trialAnswer(append([]byte("\n"+trialWord+"no "), said...)); err != nil {
+				require.NotContains(t, err.Error(), "\n")
+			}
+		})
+	})
 }

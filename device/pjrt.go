@@ -16,15 +16,12 @@ import (
 const cudaChecksEnv = "GOPJRT_CUDA_CHECKS"
 
 // openPlugin checks p against its record and loads it.
-func openPlugin(ctx context.Context, p Plugin, devices int) (*Backend, error) {
-	if err := p.verify(ctx); err != nil {
+func openPlugin(ctx context.Context, s *Store, p Plugin, devices int) (*Backend, error) {
+	if err := s.check(ctx, p); err != nil {
 		if ctx.Err() != nil {
 			return nil, err
 		}
 		return nil, &unusable{err}
-	}
-	if err := checkLibrary(p.Path); err != nil {
-		return nil, unusablef("%s: %w; `fcnx plugins install --force %s` replaces it", p.Path, err, p.Kind)
 	}
 	name, err := neutralName(p.Path)
 	if err != nil {
@@ -89,13 +86,23 @@ func neutralName(path string) (string, error) {
 // startFailure says in one sentence why a sound plugin did not start.
 func startFailure(p Plugin, name string, err error) error {
 	reason := strings.ReplaceAll(err.Error(), name, p.Path)
-	switch {
-	case strings.Contains(reason, "libstdc++.so") || strings.Contains(reason, "libgcc_s.so"):
-		return unusablef("the %s plugin needs the C++ library, which is not on this machine; `apt-get install libstdc++6` installs it", p.Kind)
-	case strings.Contains(reason, "GLIBC_"):
-		return unusablef("the %s plugin needs a newer glibc than this machine has (2.27 or later): %s", p.Kind, reason)
-	case p.Kind == CUDA:
+	if err := missing(p.Kind, reason); err != nil {
+		return &unusable{err}
+	}
+	if p.Kind == CUDA {
 		return unusablef("the cuda plugin found no GPU that it can use: %s; `nvidia-smi` shows GPUs and driver, docs/plugins.md what the plugin needs", reason)
 	}
 	return unusablef("the %s plugin does not start: %s", p.Kind, reason)
+}
+
+// missing is what this machine lacks, as far as the dynamic loader's words tell; nil if
+// it is something else.
+func missing(kind, reason string) error {
+	switch {
+	case strings.Contains(reason, "libstdc++.so") || strings.Contains(reason, "libgcc_s.so"):
+		return fmt.Errorf("the %s plugin needs the C++ library, which is not on this machine; `apt-get install libstdc++6` installs it", kind)
+	case strings.Contains(reason, "GLIBC_"):
+		return fmt.Errorf("the %s plugin needs a newer glibc than this machine has (2.27 or later): %s", kind, reason)
+	}
+	return nil
 }

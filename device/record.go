@@ -5,32 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
-
-// verify reads the whole library and compares it with the record.
-func (p Plugin) verify(ctx context.Context) error {
-	info, err := os.Stat(p.Path)
-	if err != nil {
-		return fmt.Errorf("the %s plugin is recorded but its library is not there: %w; `fcnx plugins install --force %s` brings it back", p.Kind, err, p.Kind)
-	}
-	if info.Size() != p.Size {
-		return fmt.Errorf("%s has %d bytes where %d were installed; it was not opened; `fcnx plugins install --force %s` replaces it", p.Path, info.Size(), p.Size, p.Kind)
-	}
-	sum, err := hashFile(ctx, p.Path)
-	if err != nil {
-		return err
-	}
-	if sum != p.SHA256 {
-		return fmt.Errorf("%s is not the file that was installed: its sha256 is %s, recorded is %s; it was not opened; `fcnx plugins install --force %s` replaces it", p.Path, sum, p.SHA256, p.Kind)
-	}
-	return nil
-}
 
 // discard removes the record and then what the store holds of the plugin. It is
 // called with the lock held.

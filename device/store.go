@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 )
@@ -21,6 +23,11 @@ var ErrNotInstalled = errors.New("not installed")
 type Store struct {
 	// Dir need not exist before the first installation.
 	Dir string
+
+	// Trial is the command that calls [Try] with a path and standard output, in a
+	// process that nothing else depends on. Where it is nil, a library that fcnx does
+	// not know is tried in this process, which then ends if that ends badly.
+	Trial func(ctx context.Context, path string) *exec.Cmd
 }
 
 // Default is the store of the user: $FCNX_PLUGINS_DIR, or fcnx/plugins below
@@ -31,17 +38,17 @@ func Default(getenv func(string) string) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("FCNX_PLUGINS_DIR=%s: %w", dir, err)
 		}
-		return &Store{absolute}, nil
+		return &Store{Dir: absolute}, nil
 	}
 	// The XDG specification says to ignore a relative path.
 	if data := getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
-		return &Store{filepath.Join(data, "fcnx", "plugins")}, nil
+		return &Store{Dir: filepath.Join(data, "fcnx", "plugins")}, nil
 	}
 	home := getenv("HOME")
 	if !filepath.IsAbs(home) {
 		return nil, errors.New("no place for plugins: HOME is not set; set it, or FCNX_PLUGINS_DIR")
 	}
-	return &Store{filepath.Join(home, ".local", "share", "fcnx", "plugins")}, nil
+	return &Store{Dir: filepath.Join(home, ".local", "share", "fcnx", "plugins")}, nil
 }
 
 // Plugin is the record of an installed plugin.
@@ -76,23 +83,42 @@ func (s *Store) Find(kind string) (Plugin, error) {
 	if err := knownKind(kind); err != nil {
 		return Plugin{}, err
 	}
-	text, err := os.ReadFile(s.recordPath(kind))
+	text, err := readRecord(s.recordPath(kind))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Plugin{}, &notInstalled{kind, s.Dir}
 	}
 	if err != nil {
-		return Plugin{}, fmt.Errorf("reading the record of the %s plugin: %w", kind, err)
+		return Plugin{}, Plugin{Kind: kind}.damagef("the record of the %s plugin cannot be read: %v", kind, err)
 	}
 	var p Plugin
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&p); err != nil || p.Kind != kind || p.Path == "" || len(p.SHA256) != 64 {
-		return Plugin{}, fmt.Errorf("%s is damaged; `fcnx plugins install --force %s` replaces it", s.recordPath(kind), kind)
+		return Plugin{}, Plugin{Kind: kind}.damagef("%s is damaged", s.recordPath(kind))
 	}
 	if !filepath.IsAbs(p.Path) {
 		p.Path = filepath.Join(s.Dir, p.Path)
 	}
 	return p, nil
+}
+
+// readRecord reads a file that has to be one, and short: a pipe would be waited for, and
+// a device might never end.
+func readRecord(path string) ([]byte, error) {
+	const most = 64 << 10 // a record has half a kilobyte
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%s is no file of at most %d bytes", path, most)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // notInstalled names what is missing, where, and the command that brings it.
@@ -105,13 +131,14 @@ func (e *notInstalled) Error() string {
 func (e *notInstalled) Is(target error) bool { return target == ErrNotInstalled }
 
 // Verify reads the whole library of an installed plugin and compares it with the
-// record.
+// record, and tries it as [Open] does before it opens it. What is wrong is a [Damage],
+// or something that this machine lacks.
 func (s *Store) Verify(ctx context.Context, kind string) (Plugin, error) {
 	p, err := s.Find(kind)
 	if err != nil {
 		return Plugin{}, err
 	}
-	return p, p.verify(ctx)
+	return p, s.check(ctx, p)
 }
 
 // Remove takes a plugin out of the store. A library that belongs to another

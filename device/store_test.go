@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestDefaultStore(t *testing.T) {
@@ -40,7 +42,7 @@ func TestDefaultStore(t *testing.T) {
 }
 
 func TestFindNothing(t *testing.T) {
-	s := &Store{filepath.Join(t.TempDir(), "never made")}
+	s := &Store{Dir: filepath.Join(t.TempDir(), "never made")}
 	_, err := s.Find(CPU)
 	require.ErrorIs(t, err, ErrNotInstalled)
 	require.ErrorContains(t, err, "`fcnx plugins install cpu` installs it")
@@ -57,7 +59,7 @@ func TestFindDamagedRecord(t *testing.T) {
 		`{"kind":"cpu","path":"x.so","sha256":"short"}`,
 		`{"kind":"cpu","path":"x.so","sha256":"` + sixtyFour + `","surprise":1}`,
 	} {
-		s := &Store{t.TempDir()}
+		s := &Store{Dir: t.TempDir()}
 		require.NoError(t, os.WriteFile(s.recordPath(CPU), []byte(text), 0o644))
 		_, err := s.Find(CPU)
 		require.ErrorContains(t, err, "is damaged; `fcnx plugins install --force cpu` replaces it", text)
@@ -88,7 +90,7 @@ func TestVerify(t *testing.T) {
 
 	require.NoError(t, os.Remove(p.Path))
 	_, err = s.Verify(t.Context(), CPU)
-	require.ErrorContains(t, err, "its library is not there")
+	require.ErrorContains(t, err, "is not there")
 
 	require.NoError(t, os.WriteFile(p.Path, library, 0o644))
 	ended, cancel := context.WithCancel(t.Context())
@@ -100,7 +102,7 @@ func TestVerify(t *testing.T) {
 // The record names the library relative to the store, so a store can be moved.
 func TestStoreCanBeMoved(t *testing.T) {
 	s := installFake(t)
-	moved := &Store{filepath.Join(t.TempDir(), "elsewhere")}
+	moved := &Store{Dir: filepath.Join(t.TempDir(), "elsewhere")}
 	require.NoError(t, os.Rename(s.Dir, moved.Dir))
 	_, err := moved.Verify(t.Context(), CPU)
 	require.NoError(t, err)
@@ -115,7 +117,7 @@ func TestRemove(t *testing.T) {
 
 // What is only pointed at is another program's, and outlives the record.
 func TestRemoveLeavesWhatIsLinked(t *testing.T) {
-	s := &Store{t.TempDir()}
+	s := &Store{Dir: t.TempDir()}
 	library := fakeLibrary(t, "GetPjrtApi")
 	p, _, err := s.Install(t.Context(), InstallOptions{Kind: CUDA, From: library})
 	require.NoError(t, err)
@@ -127,14 +129,17 @@ func TestRemoveLeavesWhatIsLinked(t *testing.T) {
 
 // Any record that Find takes can be written again as it is.
 func FuzzRecord(f *testing.F) {
+	memtest.Cap(f)
 	f.Add([]byte(`{"kind":"cpu","package":"p","version":"1","path":"a.so","size":3,"sha256":"` + sixtyFour + `","pinned":true,"source":"pip","installed":"2026-01-01T00:00:00Z"}`))
 	f.Add([]byte(`{"kind":"cpu","path":"/abs.so","sha256":"` + sixtyFour + `"}`))
 	f.Add([]byte(`{"kind":"cpu","path":"../../x","size":-1,"sha256":"` + sixtyFour + `"}{`))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
-		s := &Store{dir}
+		s := &Store{Dir: dir}
 		require.NoError(t, os.WriteFile(s.recordPath(CPU), text, 0o644))
-		p, err := s.Find(CPU)
+		var p Plugin
+		var err error
+		memtest.Bound{Any: 64 << 10, PerByte: 64}.Within(t, len(text), func() { p, err = s.Find(CPU) })
 		if err != nil {
 			return
 		}

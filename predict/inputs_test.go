@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // tree makes empty files in a new directory, and goes there.
@@ -111,13 +113,16 @@ func TestShardsAreTogetherTheWhole(t *testing.T) {
 
 // Whatever a list says, no output leads out of the output directory.
 func FuzzList(f *testing.F) {
+	memtest.Cap(f)
 	for _, seed := range []string{"a.jpg\nb/c.png\r\n\n", "../../etc/passwd", "/..", "..", ".", "a/../../b", "\x00", "a\xff/\\..\\b.png", "C:\\x.png"} {
 		f.Add([]byte(seed))
 	}
 	list := filepath.Join(f.TempDir(), "list.txt")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		require.NoError(t, os.WriteFile(list, text, 0o666))
-		inputs, err := Inputs([]string{"@" + list}, "out")
+		var inputs []Input
+		var err error
+		memtest.Bound{Any: 256 << 10, PerByte: 1 << 10}.Within(t, len(text), func() { inputs, err = Inputs([]string{"@" + list}, "out") })
 		if err != nil {
 			return
 		}

@@ -1,10 +1,13 @@
 package train
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // valid is the default with what has no default.
@@ -174,4 +177,22 @@ func TestParseSize(t *testing.T) {
 		_, _, err := ParseSize(bad)
 		require.Error(t, err, "%q", bad)
 	}
+}
+
+func FuzzParseSize(f *testing.F) {
+	memtest.Cap(f)
+	for _, seed := range []string{"192x256", "1x65536", "0x1", "-1x-1", "99999999999999999999x1", "1x1x1", "\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		h, w, err := ParseSize(text)
+		if err != nil {
+			require.NotContains(t, err.Error(), "\x1b")
+			return
+		}
+		require.True(t, 1 <= h && h <= sideLimit && 1 <= w && w <= sideLimit, "%d %d", h, w)
+		again, width, err := ParseSize(fmt.Sprintf("%dx%d", h, w))
+		require.NoError(t, err)
+		require.Equal(t, [2]int{h, w}, [2]int{again, width})
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestPrecedence(t *testing.T) {
@@ -246,6 +248,7 @@ func TestEveryKeyCanBeGiven(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
+	memtest.Cap(f)
 	whole, err := Default().TOML()
 	require.NoError(f, err)
 	f.Add(whole, "train.batch=8", "FCNX_TRAIN_LR=0.5")
@@ -255,7 +258,11 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("[[stage]]\narch = 'fcn32s'\nfreeze = []\n[[stage]]\nepochs = 1\n[stage.lr]\nx = 1\n"), "stage[1].lr=1", "FCNX_STAGE=1")
 	f.Add([]byte("stage = [{arch = 'fcn32s', steps = 2}, {arch = 'fcn16s', steps = 2}]\n"), "data.spec=shapes", "FCNX_RUN_SEED=1")
 	f.Fuzz(func(t *testing.T, data []byte, set, environment string) {
-		c, _, err := Load(Sources{Path: "a.toml", File: data, Environ: []string{environment}, Sets: []string{set}})
+		var c Config
+		var err error
+		memtest.Bound{Any: 4 << 20, PerByte: 2 << 10}.Within(t, len(data)+len(set)+len(environment), func() {
+			c, _, err = Load(Sources{Path: "a.toml", File: data, Environ: []string{environment}, Sets: []string{set}})
+		})
 		if err != nil {
 			return
 		}

@@ -45,5 +45,5 @@ func field[T any, S any](s *S, name string) (*T, bool) {
 	if !f.IsValid() || f.Type() != reflect.TypeFor[T]() {
 		return nil, false
 	}
-	return (*T)(unsafe.Pointer(f.UnsafeAddr())), true
+	return (*T)(unsafe.Pointer(f.UnsafeAddr())), true // #nosec G103 -- a field of a known type, which reflection may not set
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -397,6 +398,7 @@ func TestRecogniseRefuses(t *testing.T) {
 // Whatever names and shapes a file has: an error, or variables that take every number of
 // the tensors that are said to be taken.
 func FuzzRecognise(f *testing.F) {
+	memtest.Cap(f)
 	for _, seed := range []*fake{tinyTorchvision(4, 2), fcn(net(2, 3, 2, true, true), torchName), fcn(net(2, 3, 2, false, false), caffeName)} {
 		text, err := json.Marshal(seed.shapes)
 		require.NoError(f, err)
@@ -419,7 +421,9 @@ func FuzzRecognise(f *testing.F) {
 				file.shapes[name] = []int{}
 			}
 		}
-		s, err := Recognise(file)
+		var s *Source
+		var err error
+		memtest.Bound{Any: 1 << 20, PerByte: 2 << 10}.Within(t, len(text), func() { s, err = Recognise(file) })
 		if err != nil {
 			require.NotEmpty(t, err.Error())
 			return

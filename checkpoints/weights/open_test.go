@@ -11,6 +11,7 @@ import (
 
 	"github.com/fcnx/fcnx/checkpoints"
 	"github.com/fcnx/fcnx/checkpoints/weights/pth"
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -115,6 +116,7 @@ func TestOpenTensors(t *testing.T) {
 }
 
 func FuzzOpenTensors(f *testing.F) {
+	memtest.Cap(f)
 	for _, seed := range []string{"", "PK\x03\x04", "\x80\x02.", "\x0a\x03net", "\x08\x01\x12\x03", "\x02\x00\x00\x00\x00\x00\x00\x00{}", "<html>"} {
 		f.Add([]byte(seed))
 	}
@@ -126,7 +128,9 @@ func FuzzOpenTensors(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "w")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		require.NoError(t, os.WriteFile(path, b, 0o666))
-		tensors, err := OpenTensors(path, pth.InProcess)
+		var tensors Tensors
+		var err error
+		memtest.Bound{Any: 8 << 20, PerByte: 1 << 10}.Within(t, len(b), func() { tensors, err = OpenTensors(path, pth.InProcess) })
 		if err != nil {
 			require.ErrorContains(t, err, path)
 			return

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -296,6 +297,7 @@ func TestImportStops(t *testing.T) {
 
 // Whatever the file says: an error, or exactly the values that were asked for.
 func FuzzImport(f *testing.F) {
+	memtest.Cap(f)
 	want := []checkpoints.Info{
 		{Name: "conv1_1/weight", DType: "F32", Shape: []int{1, 2, 1, 2}},
 		{Name: "conv1_1/bias", DType: "F32", Shape: []int{2}},
@@ -324,7 +326,9 @@ func FuzzImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		require.NoError(t, os.WriteFile(path, b, 0o666))
 		got := map[string][]float32{}
-		if err := Import(path, want, collect(got)); err != nil {
+		var err error
+		memtest.Bound{Any: 8 << 20, PerByte: 1 << 10}.Within(t, len(b), func() { err = Import(path, want, collect(got)) })
+		if err != nil {
 			require.NotEmpty(t, err.Error())
 			return
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 
 	"github.com/fcnx/fcnx/device"
 	"github.com/fcnx/fcnx/train"
@@ -11,7 +10,7 @@ import (
 
 // openBackend opens what [device] asks for, from the user's own plugins.
 func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (*device.Backend, error) {
-	store, err := device.Default(os.Getenv)
+	store, err := pluginStore()
 	if err != nil {
 		return nil, err
 	}

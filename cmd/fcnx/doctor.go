@@ -49,7 +49,7 @@ that is here compiles and runs a tiny graph, whose result is checked.
 The exit code is 5 if no XLA backend works.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := device.Default(os.Getenv)
+			store, err := pluginStore()
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ The exit code is 5 if no XLA backend works.`,
 func remedy(d diagnosis) string {
 	for _, c := range d.Checks {
 		if c.Name == "cpu plugin" && c.Repair != "" {
-			return "`" + c.Repair + "` installs one"
+			return "`" + c.Repair + "` is the way to one"
 		}
 	}
 	return "the table says why"
@@ -205,7 +205,7 @@ func checkTool(ctx context.Context, name, repair string, args ...string) check {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput() // #nosec G204 -- a tool of the PATH, as the user has it
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	c.Detail = path + ": " + line
 	if err != nil {
@@ -242,9 +242,11 @@ func checkPlugin(ctx context.Context, store *device.Store, kind string) check {
 	case errors.Is(err, device.ErrNotInstalled):
 		c.Status, c.Detail, c.Repair = statusMissing, "not installed in "+store.Dir, "fcnx plugins install "+kind
 	default:
-		// The error names its repair in passing; here it has a place of its own.
-		c.Status, c.Repair = statusBroken, "fcnx plugins install --force "+kind
-		c.Detail, _, _ = strings.Cut(err.Error(), "; `")
+		c.Status, c.Detail = statusBroken, err.Error()
+		var damage *device.Damage
+		if errors.As(err, &damage) {
+			c.Detail, c.Repair = damage.What, damage.Repair
+		}
 	}
 	return c
 }

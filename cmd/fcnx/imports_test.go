@@ -38,6 +38,7 @@ var rooms = map[string]struct {
 	"checkpoints/weights/npz":        {own: []string{"checkpoints"}, foreign: true},
 	"checkpoints/weights/pth":        {own: []string{"checkpoints"}, foreign: true},
 	"checkpoints/weights/readertest": {own: []string{"checkpoints"}, foreign: true},
+	"memtest":                        {foreign: true},
 	"onnx":                           {own: []string{"models"}, gomlx: true, foreign: true},
 	"device":                         {gomlx: true, foreign: true},
 	"tui":                            {own: []string{"train/event", "train/event/wording", "train/score", "tui/feed", "tui/history", "tui/picture", "tui/plot"}, foreign: true},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,7 +25,7 @@ A plugin is opened only after its sha256 was checked; fcnx never fetches one by 
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	plugins.AddCommand(newPluginsListCommand(), newPluginsInstallCommand(), newPluginsVerifyCommand(), newPluginsRemoveCommand())
+	plugins.AddCommand(newPluginsListCommand(), newPluginsInstallCommand(), newPluginsVerifyCommand(), newPluginsRemoveCommand(), newPluginsTryCommand())
 	return plugins
 }
 
@@ -37,7 +36,7 @@ func newPluginsListCommand() *cobra.Command {
 		Short: "Say which plugins are installed",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := device.Default(os.Getenv)
+			store, err := pluginStore()
 			if err != nil {
 				return err
 			}
@@ -85,7 +84,7 @@ Without --from, pip fetches a package whose sha256 fcnx knows. --from takes
   release   for cpu: what go-xla's own installer downloads, which no hash is known of`,
 		Args: onePlugin,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := device.Default(os.Getenv)
+			store, err := pluginStore()
 			if err != nil {
 				return err
 			}
@@ -120,7 +119,7 @@ func newPluginsVerifyCommand() *cobra.Command {
 		Short: "Compare an installed plugin with the hash that was recorded",
 		Args:  cobra.MatchAll(usageArguments(cobra.MaximumNArgs(1)), knownPlugins),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := device.Default(os.Getenv)
+			store, err := pluginStore()
 			if err != nil {
 				return err
 			}
@@ -153,7 +152,7 @@ func newPluginsRemoveCommand() *cobra.Command {
 		Short: "Take a plugin away",
 		Args:  onePlugin,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := device.Default(os.Getenv)
+			store, err := pluginStore()
 			if err != nil {
 				return err
 			}

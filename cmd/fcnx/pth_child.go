@@ -44,7 +44,7 @@ func indexInChild(ctx context.Context) pth.Indexer {
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, pthWait, fmt.Errorf("reading its index took longer than %v: it is no usual state dict", pthWait))
 		defer cancel()
-		cmd := exec.CommandContext(ctx, self)
+		cmd := exec.CommandContext(ctx, self) // #nosec G204 -- this program itself
 		cmd.Args = []string{"fcnx"}
 		// No tokens, no proxies, no plugins; and not the restart of useHugePages.
 		cmd.Env = []string{

@@ -55,8 +55,8 @@ func startTrainer(args []string, found func(dir string)) (*trainer, error) {
 	if err != nil {
 		return nil, errors.Join(err, early.Close(), os.Remove(early.Name()))
 	}
-	cmd := exec.Command(self, args...)
-	cmd.Args[0] = os.Args[0] // the name it was called by
+	cmd := exec.Command(self, args...) // #nosec G204 G702 -- this program itself, with the arguments that it was given
+	cmd.Args[0] = os.Args[0]           // the name it was called by
 	cmd.Stdout, cmd.Stderr = early, early
 	cmd.ExtraFiles = []*os.File{writer}
 	cmd.Env = append(os.Environ(), trainerVariable+"=3")

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -340,6 +342,7 @@ func slowly(text string) []string {
 // once, and the request behind it all is heard too. The file is in memory, or the
 // fuzzer would wait for the disk.
 func FuzzPoll(f *testing.F) {
+	memtest.Cap(f)
 	f.Add([]byte(`{"action":"save","by":"me"}`+"\nx\n"), uint16(7), uint16(0))
 	f.Add([]byte(`{"action":"save"}`+"\n\n"), uint16(18), uint16(MaxLine+1))
 	f.Add([]byte("{\"action\":\"\\u001b\"}\n\n\xff\n{\"action\":1}\n"), uint16(0), uint16(MaxLine))

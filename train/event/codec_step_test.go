@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // sameBothWays holds the short way to the general one: where it takes a line at
@@ -91,13 +93,17 @@ func TestOtherLinesTakeTheGeneralWay(t *testing.T) {
 }
 
 func FuzzStep(f *testing.F) {
+	memtest.Cap(f)
 	norm := Float(math.Inf(-1))
 	for _, step := range []Step{{}, {Step: -7, Loss: Float(math.NaN()), ReadMS: 1, TellMS: 2e-7, GradNorm: &norm}} {
 		line, err := Marshal(step)
 		require.NoError(f, err)
 		f.Add(line)
 	}
-	f.Fuzz(func(t *testing.T, line []byte) { sameBothWays(t, line) })
+	f.Fuzz(func(t *testing.T, line []byte) {
+		memtest.Bound{Any: 64 << 10, PerByte: 128}.Within(t, len(line), func() { _, _ = Unmarshal(line) })
+		sameBothWays(t, line)
+	})
 }
 
 // BenchmarkUnmarshal is lines a second of a file of steps, the short way and the

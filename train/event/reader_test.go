@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/train/event"
 )
 
@@ -125,10 +126,16 @@ func TestReaderPassesOnWhatTheInputSays(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
+	memtest.Cap(f)
 	f.Add(encode(f, everyRecord()...))
 	f.Add([]byte("{\"kind\":\"step\",\"time\":\"2026-03-01T12:00:00Z\",\"loss\":\"NaN\"}\n{\"kind\":"))
 	f.Add([]byte("{\"kind\":\"weather\",\"time\":\"2026-03-01T12:00:00+14:00\",\"rain\":1}\r\n\n\x00\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
+		memtest.Bound{Any: 64 << 10, PerByte: 512}.Within(t, len(file), func() {
+			for r, err := event.NewReader(bytes.NewReader(file)), error(nil); !errors.Is(err, io.EOF); {
+				_, err = r.Next()
+			}
+		})
 		r := event.NewReader(bytes.NewReader(file))
 		for lines := 0; ; lines++ {
 			rec, err := r.Next()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/train/sink"
 )
@@ -100,4 +101,26 @@ func TestJSONLLeavesOtherFilesAlone(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 	_, _, err = sink.OpenJSONL(filepath.Join(dir, "no", "such", "directory"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// Whatever a crash left is cut off after the last whole line, and nothing before it.
+func FuzzJSONLTail(f *testing.F) {
+	memtest.Cap(f)
+	f.Add([]byte("{}\n{}\n{\"kind\":"))
+	f.Add([]byte("\n"))
+	f.Add([]byte{0})
+	f.Fuzz(func(t *testing.T, before []byte) {
+		path := filepath.Join(t.TempDir(), "events.jsonl")
+		require.NoError(t, os.WriteFile(path, before, 0o644))
+		var j *sink.JSONL
+		var cut int64
+		var err error
+		memtest.Bound{Any: 64 << 10, PerByte: 2}.Within(t, len(before), func() { j, cut, err = sink.OpenJSONL(path) })
+		require.NoError(t, err)
+		require.NoError(t, j.Close())
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, string(before[:bytes.LastIndexByte(before, '\n')+1]), string(after))
+		require.EqualValues(t, len(before)-len(after), cut)
+	})
 }

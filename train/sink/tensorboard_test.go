@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/train/event"
 )
 
@@ -242,6 +243,7 @@ func TestMaskedCRC(t *testing.T) {
 
 // Whatever the files of a preview hold, what comes of them is a picture or an error.
 func FuzzStrip(f *testing.F) {
+	memtest.Cap(f)
 	var b bytes.Buffer
 	require.NoError(f, png.Encode(&b, image.NewPaletted(image.Rect(0, 0, 3, 2), color.Palette{color.Black, color.White})))
 	f.Add(b.Bytes(), b.Bytes())
@@ -254,7 +256,11 @@ func FuzzStrip(f *testing.F) {
 		root, err := os.OpenRoot(dir)
 		require.NoError(t, err)
 		defer root.Close()
-		p, err := readStrip(root, event.PreviewImage{Truth: "a", Result: "b"})
+		var p picture
+		// Two pictures of as many pixels as are read, of up to 8 bytes each, and one beside the other.
+		memtest.Bound{Any: 32 * stripPixelLimit, PerByte: 1 << 10}.Within(t, len(truth)+len(result), func() {
+			p, err = readStrip(root, event.PreviewImage{Truth: "a", Result: "b"})
+		})
 		if err != nil {
 			return
 		}

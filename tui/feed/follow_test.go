@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/tui/feed"
 )
@@ -299,6 +300,7 @@ func writeLikeAProcess(path string, steps int64) error {
 // FuzzFollow gives any bytes in three pieces; what is found must be what
 // event.Reader finds in the whole, and each byte is read once.
 func FuzzFollow(f *testing.F) {
+	memtest.Cap(f)
 	f.Add([]byte("{\"kind\":\"note\",\"time\":\"2026-03-01T12:00:00Z\",\"text\":\"a\"}\n{\"kind\":\"st"), uint16(9), uint16(70))
 	f.Add([]byte("\n\r\n\x00\n{}\n"), uint16(1), uint16(2))
 	f.Fuzz(func(t *testing.T, data []byte, a, b uint16) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/tui/feed"
 )
@@ -270,6 +271,7 @@ func TestParsePlace(t *testing.T) {
 }
 
 func FuzzParsePlace(f *testing.F) {
+	memtest.Cap(f)
 	for _, text := range []string{"60%", "step:1200", "1200", "10m", "1e400%", "0x1p-2%"} {
 		f.Add(text)
 	}

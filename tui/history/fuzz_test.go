@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/tui/history"
 )
@@ -103,6 +104,7 @@ func (o *odd) record() event.Record {
 // FuzzAdd gives a history records as they may be decoded from any file, and such
 // as no file can hold.
 func FuzzAdd(f *testing.F) {
+	memtest.Cap(f)
 	f.Add([]byte("\x01\x03\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x02\x03\x01\x01\x01"))
 	f.Add([]byte("\x01\x00\x05\xfb\x00\x01\x01\x01\x02\x03\xfa\x01\x01\x01\x02\xfb\x03\xfc12345678\x01"))
 	f.Add([]byte(`{"kind":"started","time":"2026-03-01T12:00:00Z","step":-5,"steps":9,"eval_every":1e-300,"classes":["a"]}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/tui/picture"
 )
 
@@ -113,12 +114,17 @@ func TestOpenRefusesBeforeAllocation(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
+	memtest.Cap(f)
 	f.Add(encoded(f, image.NewGray(image.Rect(0, 0, 8, 4))))
 	f.Add(encoded(f, image.NewPaletted(image.Rect(0, 0, 2, 3), color.Palette{color.Black, color.White})))
 	f.Add(header(100000, 100000))
 	f.Add([]byte("\x89PNG\r\n\x1a\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		left, right, err := picture.Open(write(t, "any.png", data))
+		path := write(t, "any.png", data)
+		var left, right image.Image
+		var err error
+		// As many pixels as are shown, of up to 8 bytes each.
+		memtest.Bound{Any: 10 * 4096 * 2048, PerByte: 1 << 10}.Within(t, len(data), func() { left, right, err = picture.Open(path) })
 		if err != nil {
 			return
 		}

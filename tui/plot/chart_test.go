@@ -14,6 +14,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/tui/history"
 	"github.com/fcnx/fcnx/tui/plot"
 )
@@ -269,6 +270,7 @@ func randomChart(rng *rand.Rand, width int) plot.Chart {
 }
 
 func FuzzRender(f *testing.F) {
+	memtest.Cap(f)
 	f.Add(uint64(1), 40, 8, 0.0, 1.0, 0.5, 1.5)
 	f.Add(uint64(2), 17, 3, 1e308, -1e308, 5e-324, math.Inf(1))
 	f.Fuzz(func(t *testing.T, seed uint64, width, height int, lo, hi, from, to float64) {

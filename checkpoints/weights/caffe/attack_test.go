@@ -13,13 +13,14 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // readBytes opens and reads a whole file, which may ask for little more than the
 // window and a few times the file.
 func readBytes(t *testing.T, b []byte) (f *File, tensors map[string][]byte, err error) {
 	t.Helper()
-	used := readertest.Allocated(func() {
+	used := memtest.Allocated(func() {
 		if f, err = open(b); err == nil {
 			tensors, err = readertest.ReadAll(f)
 		}
@@ -263,7 +264,7 @@ func TestTooMany(t *testing.T) {
 		{layers, "it has more than 16384 layers"},
 	} {
 		var err error
-		used := readertest.Allocated(func() { _, err = open(c.file) })
+		used := memtest.Allocated(func() { _, err = open(c.file) })
 		require.ErrorContains(t, err, c.want)
 		require.Less(t, used, int64(32<<20))
 	}
@@ -310,7 +311,7 @@ func TestHostileMeans(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var err error
-			used := readertest.Allocated(func() { _, err = readMean("x.binaryproto", bytes.NewReader(c.file), int64(len(c.file))) })
+			used := memtest.Allocated(func() { _, err = readMean("x.binaryproto", bytes.NewReader(c.file), int64(len(c.file))) })
 			require.ErrorContains(t, err, "x.binaryproto: ")
 			require.ErrorContains(t, err, c.want)
 			require.Less(t, used, int64(1<<20))

@@ -76,7 +76,7 @@ func legacyDim(f field) (int, error) {
 		return 0, err
 	}
 	if f.bits > math.MaxInt32 {
-		return 0, fmt.Errorf("dimension %d is negative or too large", int64(f.bits))
+		return 0, fmt.Errorf("dimension %d is negative or too large", int64(f.bits)) // #nosec G115 -- only shown, as Caffe would take it
 	}
 	return int(f.bits), nil
 }
@@ -92,7 +92,7 @@ func (n *net) shape(shape []int, f field) ([]int, error) {
 			return fmt.Errorf("it has more than %d dimensions", maxDims)
 		}
 		if v > math.MaxInt {
-			return fmt.Errorf("dimension %d is negative or too large", int64(v))
+			return fmt.Errorf("dimension %d is negative or too large", int64(v)) // #nosec G115 -- only shown, as Caffe would take it
 		}
 		shape = append(shape, int(v))
 		return nil

@@ -94,7 +94,7 @@ func (m *mean) add(bits uint64) error {
 // decimal is the shortest number that a float32 can stand for: 103.939 and not
 // 103.93900299072266, because somebody wrote it down.
 func decimal(bits uint64) float64 {
-	f := math.Float32frombits(uint32(bits))
+	f := math.Float32frombits(uint32(bits))                                      // #nosec G115 -- a fixed32, whose bits these are
 	v, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64) // of its own making
 	return v
 }

@@ -112,10 +112,10 @@ func consume(head []byte, pos, end int64) (field, int, error) {
 	one.start = pos + int64(n+k)
 	one.end = one.start
 	if kind == protowire.BytesType {
-		if one.bits > uint64(end-one.start) {
+		if one.bits > uint64(end-one.start) { // #nosec G115 -- a field starts before the end
 			return field{}, 0, damaged(pos, fmt.Sprintf("field %d has %d bytes, and %d are left", number, one.bits, end-one.start))
 		}
-		one.end += int64(one.bits)
+		one.end += int64(one.bits) // #nosec G115 -- no more than what is left of the file
 	}
 	return one, n + k, nil
 }

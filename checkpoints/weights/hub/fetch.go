@@ -79,16 +79,26 @@ func (c *Client) look(ctx context.Context, n Name) (commit string, want file, er
 	if err != nil {
 		return "", file{}, c.unreachable(n, err)
 	}
+	commit, want, ok, err := parseDescription(text, n)
+	if !ok {
+		return "", file{}, fmt.Errorf("%s: what %s answers does not describe a repository; is HF_ENDPOINT a hub?", n, c.host())
+	}
+	return commit, want, err
+}
+
+// parseDescription finds the commit and the file in a hub's description of the
+// repository; ok is false where the text is none.
+func parseDescription(text []byte, n Name) (commit string, want file, ok bool, err error) {
 	var repo struct {
 		SHA      string `json:"sha"`
 		Siblings []file `json:"siblings"`
 	}
 	if err := json.Unmarshal(text, &repo); err != nil || !isCommit(repo.SHA) {
-		return "", file{}, fmt.Errorf("%s: what %s answers does not describe a repository; is HF_ENDPOINT a hub?", n, c.host())
+		return "", file{}, false, nil
 	}
 	i := slices.IndexFunc(repo.Siblings, func(f file) bool { return f.Name == n.File })
 	if i >= 0 {
-		return repo.SHA, repo.Siblings[i], nil
+		return repo.SHA, repo.Siblings[i], true, nil
 	}
 	var names []string
 	for _, f := range repo.Siblings {
@@ -96,7 +106,7 @@ func (c *Client) look(ctx context.Context, n Name) (commit string, want file, er
 			names = append(names, f.Name)
 		}
 	}
-	return "", file{}, fmt.Errorf("%s: there is no such file in the repository; it has %s", n, strings.Join(names, ", "))
+	return "", file{}, true, fmt.Errorf("%s: there is no such file in the repository; it has %s", n, strings.Join(names, ", "))
 }
 
 // get sends a request, and returns an answer of status 200.

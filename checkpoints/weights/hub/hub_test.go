@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 func TestParse(t *testing.T) {
@@ -57,6 +59,7 @@ func TestParse(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	memtest.Cap(f)
 	f.Add("hf:a/b@main/c/d.pth")
 	f.Add("hf:a/b/..")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -286,4 +289,31 @@ func TestTokenIsNotSentUnencrypted(t *testing.T) {
 		_, err := FromEnv(env(good[0], good[1]))
 		require.NoError(t, err, good)
 	}
+}
+
+// Whatever a hub answers, the commit is one that can be a directory's name.
+func FuzzDescription(f *testing.F) {
+	memtest.Cap(f)
+	f.Add([]byte(`{"sha":"` + commit + `","siblings":[{"rfilename":"a.pth","size":3,"lfs":{"sha256":"00"}},{"rfilename":"\u001b[2J"}]}`))
+	f.Add([]byte(`{"sha":"` + commit + `","siblings":[{"rfilename":"../b"},{"rfilename":"c","size":-1e3}]}`))
+	f.Add([]byte(`{"sha":"../..","siblings":null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var got string
+		var want file
+		var ok bool
+		var err error
+		memtest.Bound{Any: 64 << 10, PerByte: 128}.Within(t, len(text), func() {
+			got, want, ok, err = parseDescription(text, Name{"a", "b", "main", "a.pth"})
+		})
+		switch {
+		case !ok:
+			require.NoError(t, err)
+		case err != nil:
+			require.NotContains(t, err.Error(), "\x1b")
+			require.NotContains(t, err.Error(), "\n")
+		default:
+			require.Regexp(t, `^[0-9a-f]{40}$`, got)
+			require.Equal(t, "a.pth", want.Name)
+		}
+	})
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // readBytes opens and reads a whole file, which may ask for no more than a few
 // megabytes: a decompressor with its window, and a chunk, for every array.
 func readBytes(t *testing.T, b []byte) (f *File, arrays map[string][]byte, err error) {
 	t.Helper()
-	used := readertest.Allocated(func() {
+	used := memtest.Allocated(func() {
 		if f, err = open(b); err == nil {
 			arrays, err = readAll(f)
 		}
@@ -173,7 +174,7 @@ func TestShapeAndSizeLieTogether(t *testing.T) {
 		b = patch(t, b, 24, binary.LittleEndian.AppendUint32(nil, uint32(head+claimed))...)
 		f, err := open(b)
 		require.NoError(t, err, "the directory agrees with the header")
-		used := readertest.Allocated(func() {
+		used := memtest.Allocated(func() {
 			r, err := f.Reader("a")
 			if err == nil {
 				buf := make([]byte, 4096)
@@ -217,7 +218,7 @@ func TestLongDirectory(t *testing.T) {
 	binary.LittleEndian.PutUint32(end[16:], 4)
 	b = append(b, end...)
 	var err error
-	used := readertest.Allocated(func() { _, err = open(b) })
+	used := memtest.Allocated(func() { _, err = open(b) })
 	require.ErrorContains(t, err, "the directory at the zip's end has more than 4194304 bytes")
 	require.Less(t, used, int64(len(b)))
 }

@@ -79,7 +79,7 @@ func newArray(m *zip.File) (array, error) {
 	if err != nil {
 		return array{}, err
 	}
-	if has := int64(m.UncompressedSize64) - skipped; size != has {
+	if has := int64(m.UncompressedSize64) - skipped; size != has { // #nosec G115 -- what is too large becomes negative, and no size is
 		return array{}, fmt.Errorf("its shape %.80s of %s wants %d bytes, and it has %d", fmt.Sprint(h.shape), h.dtype, size, has)
 	}
 	return array{info, h, m, skipped}, nil

@@ -64,7 +64,7 @@ func TestFlippedBitsOfLegacy(t *testing.T) {
 		flip(b, func(at int) {
 			var f *File
 			var err error
-			require.LessOrEqual(t, readertest.Allocated(func() { f, err = openBytes(b) }), mayAllocate(len(b)), "%s, byte %d", name, at)
+			mayAllocate.Within(t, len(b), func() { f, err = openBytes(b) })
 			if err != nil {
 				refused++
 				return

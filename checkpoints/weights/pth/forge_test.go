@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fcnx/fcnx/checkpoints/weights/readertest"
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // These put files together by hand, right or wrong.
@@ -71,12 +71,12 @@ func dictOf(v string) string { return "\x80\x02}" + text("w") + v + "s." }
 
 // mayAllocate is what reading the index of a file of a size may ask for in all. The
 // first is what any file costs: buffers, and the tail of a zip file.
-func mayAllocate(size int) int64 { return 256<<10 + 160*int64(size) }
+var mayAllocate = memtest.Bound{Any: 256 << 10, PerByte: 160}
 
 // requireRefused holds a bad file to its error, and to little memory.
 func requireRefused(t *testing.T, b []byte, want string) {
 	t.Helper()
 	var err error
-	require.LessOrEqual(t, readertest.Allocated(func() { _, err = ReadIndex(bytes.NewReader(b), int64(len(b))) }), mayAllocate(len(b)))
+	mayAllocate.Within(t, len(b), func() { _, err = ReadIndex(bytes.NewReader(b), int64(len(b))) })
 	require.ErrorContains(t, err, want)
 }

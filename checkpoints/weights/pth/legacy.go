@@ -157,7 +157,7 @@ func (l *legacy) places(r io.ReaderAt, at int64, keys value) (map[string]Storage
 		if err := readAt(r, b[:], at); err != nil {
 			return nil, err
 		}
-		if n := binary.LittleEndian.Uint64(b[:]); n != uint64(s.elements) {
+		if n := binary.LittleEndian.Uint64(b[:]); n != uint64(s.elements) { // #nosec G115 -- a count
 			return nil, fmt.Errorf("storage %.40q has %d elements at %d, and %d are wanted", key, n, at, s.elements)
 		}
 		places[key] = Storage{Offset: at + 8, Size: size}

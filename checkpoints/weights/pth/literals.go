@@ -13,9 +13,9 @@ func (m *machine) integer(width int, isSigned bool) error {
 		return err
 	}
 	if isSigned {
-		return m.push(int64(int32(n)))
+		return m.push(int64(int32(n))) // #nosec G115 -- the four bytes are a signed number
 	}
-	return m.push(int64(n))
+	return m.push(int64(n)) // #nosec G115 -- of one or two bytes
 }
 
 // long reads a two's complement number of as many bytes as a number of width bytes

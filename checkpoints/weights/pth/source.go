@@ -64,10 +64,10 @@ func (s *source) unsigned(width int) (uint64, error) {
 
 // skip reads over n bytes, once it is known that they are there.
 func (s *source) skip(n uint64) error {
-	if n > uint64(s.end-s.at) {
+	if n > uint64(s.end-s.at) { // #nosec G115 -- what is left is never negative
 		return fmt.Errorf("%d bytes should follow, and there are %d: is the file cut off?", n, s.end-s.at)
 	}
-	skipped, err := io.CopyN(io.Discard, s.r, int64(n))
+	skipped, err := io.CopyN(io.Discard, s.r, int64(n)) // #nosec G115 -- no more than what is left
 	s.at += skipped
 	return cut(err)
 }
@@ -77,7 +77,7 @@ func (s *source) string(n uint64) (value, error) {
 	if n > maxString {
 		return opaque{}, s.skip(n)
 	}
-	if n > uint64(s.end-s.at) {
+	if n > uint64(s.end-s.at) { // #nosec G115 -- what is left is never negative
 		return nil, s.skip(n)
 	}
 	b := make([]byte, n)

@@ -54,7 +54,7 @@ func readDirectory(r io.ReaderAt, size int64) (map[string]entry, error) {
 		return nil, fmt.Errorf("it has %d entries in %d bytes, and at most %d in %d are allowed", count, length, maxEntries, maxDirectory)
 	}
 	directory := make([]byte, length)
-	if err := readAt(r, directory, int64(at)); err != nil {
+	if err := readAt(r, directory, int64(at)); err != nil { // #nosec G115 -- findDirectory has held it to the file
 		return nil, err
 	}
 	entries := map[string]entry{}
@@ -66,7 +66,7 @@ func readDirectory(r io.ReaderAt, size int64) (map[string]entry, error) {
 		if _, twice := entries[e.name]; twice {
 			return nil, fmt.Errorf("it has two entries %.80q", e.name)
 		}
-		e.end = int64(at)
+		e.end = int64(at) // #nosec G115 -- as above
 		entries[e.name] = e
 		directory = rest
 	}
@@ -97,7 +97,7 @@ func findDirectory(r io.ReaderAt, size int64) (at, length, count uint64, err err
 	count = uint64(binary.LittleEndian.Uint16(end[10:]))
 	length = uint64(binary.LittleEndian.Uint32(end[12:]))
 	at = uint64(binary.LittleEndian.Uint32(end[16:]))
-	limit := uint64(tailAt) + uint64(i) // the directory is before it
+	limit := uint64(tailAt) + uint64(i) // #nosec G115 -- places in a file: the directory is before it
 	if count == math.MaxUint16 || length == math.MaxUint32 || at == math.MaxUint32 {
 		if i < locator64Length || !bytes.HasPrefix(tail[i-locator64Length:], []byte(locator64Signature)) {
 			return 0, 0, 0, errNoEnd
@@ -107,7 +107,7 @@ func findDirectory(r io.ReaderAt, size int64) (at, length, count uint64, err err
 			return 0, 0, 0, fmt.Errorf("its directory would be described at %d, outside of the file", end64At)
 		}
 		end64 := make([]byte, end64Length)
-		if err := readAt(r, end64, int64(end64At)); err != nil {
+		if err := readAt(r, end64, int64(end64At)); err != nil { // #nosec G115 -- before limit, which is in the file
 			return 0, 0, 0, err
 		}
 		if !bytes.HasPrefix(end64, []byte(end64Signature)) {

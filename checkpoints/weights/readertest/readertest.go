@@ -20,15 +20,6 @@ type File interface {
 	Close() error
 }
 
-// Allocated is what f asks of the memory, in bytes, freed since or not.
-func Allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
-}
-
 // ReadAll reads every tensor, or fails with the first error.
 func ReadAll(f File) (map[string][]byte, error) {
 	tensors := map[string][]byte{}

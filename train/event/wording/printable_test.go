@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fcnx/fcnx/memtest"
 	"github.com/fcnx/fcnx/train/event/wording"
 )
 
@@ -28,6 +29,7 @@ func TestPrintable(t *testing.T) {
 }
 
 func FuzzPrintable(f *testing.F) {
+	memtest.Cap(f)
 	f.Add("one\ntwo\x1b[2J\tthree\r\u202e\n")
 	f.Add("\xff\xc3(\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
