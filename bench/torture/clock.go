@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,24 +17,13 @@ var clockBack = fault{
 	name: "clock jumps back a year", injected: "all times in and of the files put a year ahead after a stop; then fcnx stop, and --resume",
 	attack: func(b *bench) outcome {
 		return b.tries(b.count(4, 1), b.longRun, func(t *try) error {
-			if err := t.stopAnyhow(atStep(2, 20)); err != nil {
+			if err := t.stopAnyhow(atStep(2, 10)); err != nil {
 				return err
 			}
 			if err := yearAhead(t.run()); err != nil {
 				return err
 			}
-			p, err := t.live()
-			if err != nil {
-				return err
-			}
-			if err := atStep(1, 40)(t, p); err != nil {
-				return err
-			}
-			asks, err := t.start("stop", "runs/run", "--timeout", "100s")
-			if err != nil {
-				return err
-			}
-			if err := errors.Join(asks.ends(codeDone), p.ends(codeTerminated)); err != nil {
+			if err := t.stopByAsking(); err != nil {
 				return err
 			}
 			return t.finish()

@@ -184,7 +184,7 @@ func (t *try) want() (*end, error) {
 	if e.made == nil {
 		e.made = map[string]func() (*end, error){}
 	}
-	key := t.text()
+	key := fmt.Sprint(t.text(), t.env)
 	made := e.made[key]
 	if made == nil {
 		made = sync.OnceValues(func() (*end, error) { return t.leftAlone() })

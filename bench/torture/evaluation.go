@@ -7,9 +7,9 @@ import (
 // longEvaluation is a recipe whose evaluations take a good part of its time.
 func (b *bench) longEvaluation(i int) recipe {
 	r := b.ofEachKind(b.xla())(i)
-	r.steps, r.evalEvery, r.valN = 8, 3, b.count(600, 60)
-	if r.backend == "go" {
-		r.valN = 60
+	r.steps, r.evalEvery, r.valN = 8, 3, 600
+	if b.short {
+		r.valN = 20
 	}
 	return r
 }

@@ -61,7 +61,7 @@ var (
 	exitsInCompilation = exitsIn("compilation", "SIGTERM 0.5 to 3 s after it has begun; a net that takes XLA many seconds", 3,
 		func(b *bench) func(int) recipe { return b.large },
 		func(b *bench) moment {
-			return after(inPhase(event.PhaseCompile, 1), 500*time.Millisecond, 3*time.Second)
+			return after(inPhase(event.PhaseCompile, 1), 500*time.Millisecond/b.shorter(5), 3*time.Second/b.shorter(10))
 		})
 	exitsInDataWait = exitsIn("data wait", "SIGTERM up to 1 s after a step; images of 16 megapixels", 3,
 		func(b *bench) func(int) recipe { return b.slowData },

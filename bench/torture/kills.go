@@ -16,13 +16,15 @@ import (
 var killedAgain = fault{
 	name: "kill -9 again and again", injected: "a run that saves at every step, killed at random moments, --resume in a loop",
 	attack: func(b *bench) outcome {
-		const runs = 4
+		runs := b.count(4, 2)
 		var kills, inSave atomic.Int64
-		each := b.count(220, 12) / runs
+		each := b.count(220, 8) / runs
 		o := b.tries(runs, func(i int) recipe {
 			r := b.everyStep(b.xla(), 8*each)(i)
-			r.evalEvery = 100
-			r.env = quickCompiler
+			r.evalEvery = 4 * each
+			if !b.short {
+				r.env = quickCompiler
+			}
 			return r
 		}, func(t *try) error {
 			for range each {
@@ -57,9 +59,10 @@ func (t *try) killOnce() (over, half bool, err error) {
 	if err != nil {
 		return false, false, err
 	}
-	// One in eight is killed at any time from its start on, the others between saves.
+	// One in eight is killed at any time from its start on, the others between two saves or
+	// in one.
 	if t.rng.IntN(8) == 0 {
-		time.Sleep(t.between(0, 2*time.Second))
+		time.Sleep(t.between(0, 2*time.Second/t.shorter(10)))
 	} else {
 		began := false
 		err := p.until(func(r event.Record) bool {

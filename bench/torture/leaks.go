@@ -13,12 +13,12 @@ import (
 // is warm: file descriptors, threads, and resident memory, in which XLA's buffers are,
 // too, on a CPU.
 var leaks = fault{
-	name: "10,000 steps, 500 checkpoints", injected: "one process; /proc is read twice a second",
+	name: "leaks", injected: "one process of many steps and checkpoints; /proc is read twice a second",
 	attack: func(b *bench) outcome {
-		steps := b.count(10_000, 300)
+		steps := b.count(10_000, 100)
 		var seen string
 		o := b.oneByOne(1, func(int) recipe {
-			return recipe{kind: "sgd", backend: b.xla(), seed: b.seed, steps: steps, saveEvery: max(1, steps/500), evalEvery: steps / 5, valN: 4}
+			return recipe{kind: "sgd", backend: b.xla(), seed: b.seed, steps: steps, saveEvery: max(1, steps/b.count(500, 20)), evalEvery: steps / 5, valN: 4, batch: b.batch()}
 		}, func(t *try) error {
 			p, err := t.live()
 			if err != nil {
@@ -28,7 +28,7 @@ var leaks = fault{
 				return err
 			}
 			var all []use
-			for begin := time.Now(); !p.over(); time.Sleep(500 * time.Millisecond / b.shorter(50)) {
+			for begin := time.Now(); !p.over(); time.Sleep(500 * time.Millisecond / b.shorter(100)) {
 				if u, err := useOf(p.cmd.Process.Pid); err == nil {
 					all = append(all, u)
 				}
@@ -49,8 +49,8 @@ var leaks = fault{
 			}
 			warm := most(all[len(all)/3 : len(all)*2/3])
 			last := most(all[len(all)*2/3:])
-			seen = fmt.Sprintf("from its middle third to its last: at most %d then %d descriptors, %d then %d threads, %.0f then %.0f MB resident (median)",
-				warm.files, last.files, warm.threads, last.threads, megabytes(warm.resident), megabytes(last.resident))
+			seen = fmt.Sprintf("%d steps, %d checkpoints, %d evaluations; from its middle third to its last: at most %d then %d descriptors, %d then %d threads, %.0f then %.0f MB resident (median)",
+				steps, steps/t.saveEvery, 5, warm.files, last.files, warm.threads, last.threads, megabytes(warm.resident), megabytes(last.resident))
 			switch {
 			case last.files > warm.files+2:
 				return fmt.Errorf("file descriptors grow: %s", seen)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fcnx/fcnx/checkpoints"
@@ -13,14 +14,18 @@ import (
 
 // locked is a run that a second process wants to write while the first one does.
 var locked = fault{
-	name: "a second process", injected: "the same command three times while the run goes on",
+	name: "a second process", injected: "the same command three times while the first process is frozen (SIGSTOP), which then goes on",
 	attack: func(b *bench) outcome {
-		return b.tries(b.count(4, 1), b.longRun, func(t *try) error {
+		return b.tries(b.count(4, 1), b.ofEachKind(b.xla()), func(t *try) error {
 			p, err := t.live()
 			if err != nil {
 				return err
 			}
 			if err := atStep(2, 10)(t, p); err != nil {
+				return err
+			}
+			// Frozen, so that it holds the run for as long as they take.
+			if err := p.signal(syscall.SIGSTOP); err != nil {
 				return err
 			}
 			for range b.count(3, 1) {
@@ -34,6 +39,9 @@ var locked = fault{
 				if want := fmt.Sprintf("is being written by process %d", p.cmd.Process.Pid); !strings.Contains(second.said(), want) {
 					return fmt.Errorf("it does not say that the run %s: %s", want, lastLine(second.said()))
 				}
+			}
+			if err := p.signal(syscall.SIGCONT); err != nil {
+				return err
 			}
 			if err := p.ends(codeDone); err != nil {
 				return err

@@ -57,6 +57,15 @@ func torture(ctx context.Context, args []string, stdout io.Writer) error {
 	if *out != "" && (*pattern != "" || *short) {
 		return errors.New("-out is for all faults at full length: leave out -run and -short")
 	}
+	var chosen []fault
+	for _, f := range faults {
+		if wanted.MatchString(f.name) {
+			chosen = append(chosen, f)
+		}
+	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("-run %s: no fault has a name like that", *pattern)
+	}
 	b, err := newBench(*fcnx, *dir, *seed, *short, *minutes/20, stdout)
 	if err != nil {
 		return err
@@ -66,10 +75,7 @@ func torture(ctx context.Context, args []string, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "seed %d, below %s\n", b.seed, b.dir)
 	var rows []row
 	lost := 0
-	for _, f := range faults {
-		if !wanted.MatchString(f.name) {
-			continue
-		}
+	for _, f := range chosen {
 		r := b.try(ctx, f)
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -21,10 +21,7 @@ var preempted = fault{
 			r.steps = b.count(90, 30)
 			return r
 		}, func(t *try) error {
-			within := 4 * time.Second
-			if t.short {
-				within = 500 * time.Millisecond
-			}
+			within := 4 * time.Second / t.shorter(8)
 			for range t.count(10, 5) {
 				p, err := t.live()
 				if err != nil {

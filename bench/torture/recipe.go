@@ -11,7 +11,8 @@ type recipe struct {
 	steps   int
 	// A checkpoint every so many steps, and an evaluation; 0: only the last.
 	saveEvery, evalEvery int
-	valN                 int    // validation samples
+	valN                 int // validation samples
+	batch                int
 	data                 string // empty: shapes
 	env                  []string
 }
@@ -23,8 +24,17 @@ var kinds = []string{"sgd", "adamw", "staged"}
 // ofEachKind is a recipe of 18 steps that are saved every third time.
 func (b *bench) ofEachKind(backend string) func(i int) recipe {
 	return func(i int) recipe {
-		return recipe{kind: kinds[i%len(kinds)], backend: backend, seed: b.seed, steps: 18, saveEvery: 3, evalEvery: 7, valN: 4}
+		return recipe{kind: kinds[i%len(kinds)], backend: backend, seed: b.seed, steps: 18, saveEvery: 3, evalEvery: 7, valN: 4, batch: b.batch()}
 	}
+}
+
+// batch is the number of samples in a step: in the short form fewer, for Go's backend is
+// slow.
+func (b *bench) batch() int {
+	if b.short {
+		return 2
+	}
+	return 4
 }
 
 // everyStep is a recipe that saves without pause.
@@ -61,13 +71,13 @@ every_steps = %d
 	}
 	switch r.kind {
 	case "sgd":
-		text += fmt.Sprintf("[model]\narch = \"fcn32s\"\nencoder = \"vgg11_bn\"\nwidth = 2\nhead = 4\n[train]\nsteps = %d\nbatch = 4\nwarmup = 3\n", r.steps)
+		text += fmt.Sprintf("[model]\narch = \"fcn32s\"\nencoder = \"vgg11_bn\"\nwidth = 2\nhead = 4\n[train]\nsteps = %d\nbatch = %d\nwarmup = 3\n", r.steps, r.batch)
 	case "large": // which takes XLA many seconds to compile
-		text += fmt.Sprintf("[model]\narch = \"fcn8s\"\nencoder = \"vgg19_bn\"\nwidth = 2\nhead = 4\n[train]\nsteps = %d\nbatch = 4\n", r.steps)
+		text += fmt.Sprintf("[model]\narch = \"fcn8s\"\nencoder = \"vgg19_bn\"\nwidth = 2\nhead = 4\n[train]\nsteps = %d\nbatch = %d\n", r.steps, r.batch)
 	case "adamw":
-		text += fmt.Sprintf("[model]\narch = \"fcn16s\"\nencoder = \"vgg11\"\nwidth = 2\nhead = 4\n[train]\nsteps = %d\nbatch = 4\noptimizer = \"adamw\"\nlr = 0.003\nschedule = \"cosine\"\nclip = 1.0\n", r.steps)
+		text += fmt.Sprintf("[model]\narch = \"fcn16s\"\nencoder = \"vgg11\"\nwidth = 2\nhead = 4\n[train]\nsteps = %d\nbatch = %d\noptimizer = \"adamw\"\nlr = 0.003\nschedule = \"cosine\"\nclip = 1.0\n", r.steps, r.batch)
 	case "staged":
-		text += fmt.Sprintf("[model]\nencoder = \"vgg11\"\nwidth = 2\nhead = 4\n[train]\nbatch = 4\n[[stage]]\narch = \"fcn32s\"\nsteps = %d\n[[stage]]\narch = \"fcn16s\"\nsteps = %d\n", r.steps/2, r.steps-r.steps/2)
+		text += fmt.Sprintf("[model]\nencoder = \"vgg11\"\nwidth = 2\nhead = 4\n[train]\nbatch = %d\n[[stage]]\narch = \"fcn32s\"\nsteps = %d\n[[stage]]\narch = \"fcn16s\"\nsteps = %d\n", r.batch, r.steps/2, r.steps-r.steps/2)
 	}
 	return text
 }

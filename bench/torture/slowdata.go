@@ -13,7 +13,7 @@ import (
 // slowData is a recipe whose images take far longer to decode than anything else does:
 // any time after the first step is spent waiting for them.
 func (b *bench) slowData(i int) recipe {
-	return recipe{kind: kinds[i%2], backend: b.xla(), seed: b.seed, steps: 5, saveEvery: 1, valN: 1, data: "folder:../slow-data"}
+	return recipe{kind: kinds[i%2], backend: b.xla(), seed: b.seed, steps: 5, saveEvery: 1, valN: 1, batch: b.batch(), data: "folder:../slow-data"}
 }
 
 // drawSlowData makes that data once, where all tries find it.
