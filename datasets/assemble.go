@@ -49,10 +49,17 @@ type slot struct {
 // give it back, and would save a small part of what decoding it costs.
 func (a assembler) run(ctx context.Context, plans iter.Seq[batchPlan]) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
+		outer := ctx
 		ctx, cancel := context.WithCancel(ctx)
 		var running sync.WaitGroup
-		defer running.Wait()
-		defer cancel()
+		defer func() {
+			cancel()
+			// Whoever was asked to stop should not wait for a file system that does not
+			// answer, or for the pixels of a huge image.
+			if outer.Err() == nil {
+				running.Wait()
+			}
+		}()
 
 		queue, slots := make(chan *pending, a.prefetch), make(chan slot)
 		running.Go(func() { a.feed(ctx, plans, queue, slots) })

@@ -170,7 +170,8 @@ func (l *Loader) SamplesPerEpoch() int { return l.perEpoch * l.cfg.Batch }
 // Batches streams from the given cursor on, without end: until the consumer
 // breaks out, ctx ends (its error comes last), or a sample cannot be used (a
 // [*SampleError] comes last, where its batch would have come). When the loop is
-// left, all workers have stopped; one that is decoding finishes its sample first.
+// left, all workers have stopped; one that is decoding finishes its sample first. Only
+// after the end of ctx that is not waited for.
 //
 // A batch belongs to the consumer: nothing in it is used again.
 func (l *Loader) Batches(ctx context.Context, from Cursor) iter.Seq2[*Batch, error] {

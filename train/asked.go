@@ -38,7 +38,7 @@ func (s *session) answer(ctx context.Context) error {
 		}
 		var err error
 		switch {
-		case r.Action == event.ActionSave && s.unsaved:
+		case r.Action == event.ActionSave && s.kept.unsaved:
 			s.tell(r, "")
 			err = s.save()
 		case r.Action == event.ActionEvaluate && s.Val != nil && s.Evaluated < s.Step:
@@ -67,7 +67,7 @@ func (s *session) answerLast() {
 			return
 		}
 		switch {
-		case r.Action == event.ActionSave && s.unsaved:
+		case r.Action == event.ActionSave && s.kept.unsaved:
 			s.tell(r, "")
 		case r.Action == event.ActionEvaluate && s.Evaluated < s.Step:
 			s.tell(r, notAnyMore)
@@ -95,7 +95,7 @@ func (s *session) settle(r Request) {
 			return
 		}
 		s.RateScale = half
-		s.unsaved = true
+		s.kept.unsaved = true
 		s.tell(r, fmt.Sprintf("learning rate %.4g times the schedule's from here on", half))
 	default:
 		s.tell(r, "not done: this version of fcnx does not know what that is")

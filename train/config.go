@@ -147,4 +147,8 @@ type CheckpointConfig struct {
 	EverySteps   int     `toml:"every_steps"`
 	EveryMinutes float64 `toml:"every_minutes"`
 	Keep         int     `toml:"keep"` // the last so many, and the best
+	// Background writes while training goes on, from a copy in memory.
+	Background bool `toml:"background"`
+	// PatienceMinutes is how long checkpoints may fail before the run ends for it.
+	PatienceMinutes float64 `toml:"patience_minutes"`
 }

@@ -270,4 +270,5 @@ func (k *checker) often(e EvalConfig, c CheckpointConfig) {
 	k.within("checkpoint.every_steps", c.EverySteps, 0, 1_000_000_000)
 	k.notNegative("checkpoint.every_minutes", c.EveryMinutes)
 	k.within("checkpoint.keep", c.Keep, 1, 1_000_000)
+	k.notNegative("checkpoint.patience_minutes", c.PatienceMinutes)
 }

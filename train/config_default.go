@@ -57,8 +57,10 @@ func Default() Config {
 		// A net of the paper's size makes an epoch long on a CPU; ten minutes is
 		// what a crash may cost.
 		Checkpoint: CheckpointConfig{
-			EveryMinutes: 10,
-			Keep:         3,
+			EveryMinutes:    10,
+			Keep:            3,
+			Background:      true,
+			PatienceMinutes: 10,
 		},
 	}
 }

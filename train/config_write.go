@@ -38,6 +38,7 @@ var harmless = []string{
 	"data.workers", "data.cache",
 	"eval.previews",
 	"checkpoint.every_steps", "checkpoint.every_minutes", "checkpoint.keep",
+	"checkpoint.background", "checkpoint.patience_minutes",
 }
 
 // Harmless tells whether a resumed run may take the change and still be the run

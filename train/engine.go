@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -39,6 +40,7 @@ type Engine struct {
 	masks    *model.Exec
 	logits   *model.Exec
 	compiled map[string]bool
+	busy     *sync.Mutex // held while it compiles
 }
 
 // EngineConfig is what an Engine is made of.
@@ -103,7 +105,7 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	}
 	e := &Engine{
 		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,
-		resized: cfg.Resized, compiled: map[string]bool{},
+		resized: cfg.Resized, compiled: map[string]bool{}, busy: new(sync.Mutex),
 	}
 	e.store, e.loader = newStore(backend, cfg.Net, cfg.Values, cfg.Seed)
 	var err error
@@ -128,19 +130,19 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 
 // CompileStep gets ready for training steps on batches of b's shape, and
 // CompileEval for scoring them. Where there is something to compile they first
-// call before with what it is, as in "training step 8x192x256". It is an error if
+// call before. It is an error if
 // some of the values that the engine was given belong to nothing in the step.
-func (e *Engine) CompileStep(b *datasets.Batch, before func(what string)) error {
+func (e *Engine) CompileStep(b *datasets.Batch, before Before) error {
 	err := e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.stepInputs(b, 0, 0) })
 	return errors.Join(err, e.checkValues(err))
 }
 
 // CompileEval is explained at [Engine.CompileStep].
-func (e *Engine) CompileEval(b *datasets.Batch, before func(what string)) error {
+func (e *Engine) CompileEval(b *datasets.Batch, before Before) error {
 	return e.compile(e.eval, "evaluation", b, before, func() ([]*tensors.Tensor, error) { return e.evalInputs(b) })
 }
 
-func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, before func(string), inputs func() ([]*tensors.Tensor, error)) (err error) {
+func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, before Before, inputs func() ([]*tensors.Tensor, error)) (err error) {
 	what := fmt.Sprintf("%s %dx%dx%d", kind, b.N, b.H, b.W)
 	if b.LabelH != b.H || b.LabelW != b.W {
 		what += fmt.Sprintf(", labels %dx%d", b.LabelH, b.LabelW)
@@ -148,7 +150,9 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	if e.compiled[what] {
 		return nil
 	}
-	before(what)
+	if err := before.call(what); err != nil {
+		return err
+	}
 	defer recoverInto(&err, "compiling the "+what)
 	in, err := inputs()
 	if err != nil {
@@ -159,6 +163,8 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	for i, t := range in {
 		dims[i] = t.Shape()
 	}
+	e.busy.Lock()
+	defer e.busy.Unlock()
 	if _, err := exec.Compile(dims...); err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
@@ -267,8 +273,13 @@ func pixels(b *datasets.Batch) []*tensors.Tensor {
 	}
 }
 
-// Close gives the engine's memory back.
+// Close gives the engine's memory back. One that is still compiling, of which a
+// [*CompilingError] told, keeps it.
 func (e *Engine) Close() {
+	if !e.busy.TryLock() {
+		return
+	}
+	defer e.busy.Unlock()
 	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
 		exec.Finalize()
 	}

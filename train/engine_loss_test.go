@@ -174,7 +174,10 @@ func TestEngineEvaluation(t *testing.T) {
 
 			var compiled []string
 			e.compiled = map[string]bool{}
-			result, err := Evaluate(t.Context(), e, evaluation.Pass, 6, nil, func(what string) { compiled = append(compiled, what) })
+			result, err := Evaluate(t.Context(), e, evaluation.Pass, 6, nil, func(what string) error {
+				compiled = append(compiled, what)
+				return nil
+			})
 			require.NoError(t, err)
 			require.Equal(t, []string{test.compile}, compiled)
 			require.Equal(t, 6, result.Samples)
@@ -189,6 +192,6 @@ func TestEvaluateErrors(t *testing.T) {
 	broken := errors.New("disk on fire")
 	w := newWorld(1)
 	w.fail = func(deed string) error { return map[string]error{"val data": broken}[deed] }
-	_, err := Evaluate(t.Context(), w, w.pass(3), 2, nil, func(string) {})
+	_, err := Evaluate(t.Context(), w, w.pass(3), 2, nil, nil)
 	require.ErrorIs(t, err, broken)
 }

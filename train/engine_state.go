@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -47,10 +48,15 @@ func (e *Engine) Variables() []Variable {
 // WriteVariable writes the bytes of one of them, little-endian and row-major, to
 // w. It refuses NaN and Inf with a [*DivergedError]: such a state is of no use, and
 // must not take the place of a good one.
-func (e *Engine) WriteVariable(path string, w io.Writer) (err error) {
+func (e *Engine) WriteVariable(path string, w io.Writer) error {
+	return e.variable(path, func(dtype dtypes.DType, data []byte) error { return writeFinite(path, dtype, data, w) })
+}
+
+// variable shows use the bytes of a variable, which are only lent.
+func (e *Engine) variable(path string, use func(dtype dtypes.DType, data []byte) error) (err error) {
 	defer recoverInto(&err, "saving") // the store loads what it does not have yet
 	if slices.Contains(e.loader.unused(), path) {
-		return e.loader.copy(path, w)
+		return e.loader.stored(path, use)
 	}
 	v := e.store.GetVariable("/" + path)
 	if v == nil {
@@ -60,14 +66,52 @@ func (e *Engine) WriteVariable(path string, w io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("variable %s: %w", path, err)
 	}
-	var written error
-	err = value.ConstBytes(func(data []byte) {
-		written = writeFinite(path, v.DType(), data, w)
-	})
+	var used error
+	err = value.ConstBytes(func(data []byte) { used = use(v.DType(), data) })
 	if !value.IsShared() && value.IsOnAnyDevice() {
 		value.FinalizeLocal() // the copy that was made to look at it
 	}
-	return errors.Join(err, written)
+	return errors.Join(err, used)
+}
+
+// Snapshot is a copy of an engine's variables that the engine's next steps do not touch.
+type Snapshot struct {
+	variables []Variable
+	values    map[string]value
+}
+
+type value struct {
+	dtype dtypes.DType
+	data  []byte
+}
+
+// Snapshot copies all variables off the device. It takes as much memory as they have.
+func (e *Engine) Snapshot() (*Snapshot, error) {
+	s := &Snapshot{variables: e.Variables(), values: map[string]value{}}
+	for _, v := range s.variables {
+		err := e.variable(v.Path, func(dtype dtypes.DType, data []byte) error {
+			s.values[v.Path] = value{dtype, bytes.Clone(data)}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Variables is what [Engine.Variables] was.
+func (s *Snapshot) Variables() []Variable { return s.variables }
+
+// WriteVariable is as [Engine.WriteVariable], and may be called from any goroutine. What
+// was written is given back to the collector: each variable can be written once.
+func (s *Snapshot) WriteVariable(path string, w io.Writer) error {
+	v, ok := s.values[path]
+	if !ok {
+		return fmt.Errorf("there is no variable %s", path)
+	}
+	delete(s.values, path)
+	return writeFinite(path, v.dtype, v.data, w)
 }
 
 func writeFinite(path string, dtype dtypes.DType, data []byte, w io.Writer) error {

@@ -158,7 +158,10 @@ func TestEngineShapes(t *testing.T) {
 	e := newEngine(t, headOnly, func(c *EngineConfig) { c.Train.Optimizer = "adamw" })
 	small, wide := shapesBatches(t, "32x32", 1)[0], shapesBatches(t, "32x64", 1)[0]
 	var compiled []string
-	before := func(what string) { compiled = append(compiled, what) }
+	before := func(what string) error {
+		compiled = append(compiled, what)
+		return nil
+	}
 	var last snapshot
 	for at, b := range []*datasets.Batch{small, wide, small, wide} {
 		require.NoError(t, e.CompileStep(b, before))
@@ -203,9 +206,9 @@ func TestEnginePanicsAreErrors(t *testing.T) {
 	other := *good
 	other.Labels, other.LabelH = other.Labels[:4*16*32], 16 // not the images' size, where a step needs it
 	calls := map[string]func(*Engine, *datasets.Batch) error{
-		"compiling the training step 4x32x32": func(e *Engine, b *datasets.Batch) error { return e.CompileStep(b, func(string) {}) },
+		"compiling the training step 4x32x32": func(e *Engine, b *datasets.Batch) error { return e.CompileStep(b, nil) },
 		"training step":                       func(e *Engine, b *datasets.Batch) error { _, err := e.Step(b, 0, 0.1); return err },
-		"compiling the evaluation 4x32x32":    func(e *Engine, b *datasets.Batch) error { return e.CompileEval(b, func(string) {}) },
+		"compiling the evaluation 4x32x32":    func(e *Engine, b *datasets.Batch) error { return e.CompileEval(b, nil) },
 		"evaluation":                          func(e *Engine, b *datasets.Batch) error { _, err := e.Eval(b, score.New(6), false); return err },
 	}
 	for what, call := range calls {

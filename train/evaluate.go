@@ -28,15 +28,15 @@ type Watcher interface {
 
 // Evaluate goes once over a validation set: one confusion matrix over all of it,
 // at the labels' own size. before is called with what is compiled, where that is
-// necessary. watcher may be nil.
-func Evaluate(ctx context.Context, stepper Stepper, pass Pass, classes int, watcher Watcher, before func(what string)) (Result, error) {
+// necessary; a ctx that ends then is a [*CompilingError]. watcher and before may be nil.
+func Evaluate(ctx context.Context, stepper Stepper, pass Pass, classes int, watcher Watcher, before Before) (Result, error) {
 	result := Result{Confusion: score.New(classes)}
 	var loss, weight float64
 	for b, err := range pass(ctx) {
 		if err != nil {
 			return result, err
 		}
-		if err := stepper.CompileEval(b, before); err != nil {
+		if err := compile(ctx, b, stepper.CompileEval, before); err != nil {
 			return result, err
 		}
 		if ctx.Err() != nil {

@@ -18,8 +18,8 @@ import (
 type Stepper interface {
 	// CompileStep and CompileEval get ready for batches of b's shape. Where that
 	// takes work, they first call before with what it is.
-	CompileStep(b *datasets.Batch, before func(what string)) error
-	CompileEval(b *datasets.Batch, before func(what string)) error
+	CompileStep(b *datasets.Batch, before Before) error
+	CompileEval(b *datasets.Batch, before Before) error
 	// Step updates the weights for the at-th time, counted from 0, at rate lr.
 	Step(b *datasets.Batch, at int64, lr float64) (StepResult, error)
 	// Eval adds a batch's counts to into; it returns the masks only if they are
@@ -45,13 +45,6 @@ type Progress struct {
 	RateScale float64 // times the schedule's learning rate, as people asked for; 0: 1
 }
 
-// Saver keeps what a run needs to go on from p.
-type Saver interface {
-	// Save returns when the checkpoint is safely on disk. It refuses a state with
-	// NaN or Inf in it with a [*DivergedError], and keeps the older ones.
-	Save(p Progress, epoch float64) (event.Saved, error)
-}
-
 // Previewer keeps pictures of what an evaluation predicts.
 type Previewer interface {
 	Watcher
@@ -73,6 +66,8 @@ type Loop struct {
 	Scored   func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
 	Previews Previewer    // nil: no pictures are kept
 	Now      func() time.Time
+	// Pause waits, until ctx ends at the latest.
+	Pause func(ctx context.Context, d time.Duration)
 	// Asked gives the next request of a person, each once, and does not wait for one;
 	// nil: nobody asks. It is called between steps. What it still has when Run returns
 	// was asked too late.
@@ -88,6 +83,9 @@ type Loop struct {
 	EvalEvery       float64       // steps between evaluations; 0: only at the end
 	SaveEvery       int64         // steps between checkpoints, besides those of evaluations; 0: none
 	SaveInterval    time.Duration // likewise in time
+	// SavePatience is how long checkpoints may fail before the run ends for it; 0: the first
+	// that fails ends it.
+	SavePatience time.Duration
 }
 
 // errDone ends the stream of batches from within.
@@ -97,17 +95,20 @@ var errDone = errors.New("all steps are done")
 // [*InterruptedError] if ctx ended, and a [*DivergedError] if the loss did.
 //
 // When ctx ends, the step at hand is finished and saved. A compilation cannot be
-// broken off, but nothing follows it. What was learned until a sample, an
+// broken off, and is left to itself. What was learned until a sample, an
 // evaluation or a compiler fails is saved too; only what a failed step or a NaN
 // has spoilt is not.
 func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
-	s := &session{Loop: l, Progress: p, savedStep: p.Step, savedAt: l.Now()}
+	own := *l
+	s := &session{Loop: &own, Progress: p, kept: keeping{step: p.Step, at: l.Now()}}
 	err := s.run(ctx)
 	cause := context.Cause(ctx)
 	stopped := err != nil && !s.spoilt && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
 	if err != nil && !s.spoilt {
-		s.answerLast()
-		failed := s.save()
+		if s.left == nil {
+			s.answerLast()
+		}
+		failed := s.keepLast()
 		switch {
 		case failed == nil:
 		case stopped:
@@ -117,7 +118,7 @@ func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 		}
 	}
 	if stopped {
-		err = &InterruptedError{s.Progress, s.Step > 0, cause}
+		err = &InterruptedError{Progress: s.Progress, Saved: s.Step > 0, Cause: cause, Left: s.left}
 	}
 	return s.Progress, err
 }
@@ -126,12 +127,12 @@ func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 type session struct {
 	*Loop
 	Progress
-	unsaved   bool  // something happened since the newest checkpoint
-	spoilt    bool  // the weights are not to be saved any more
-	savedStep int64 // the step of that
-	savedAt   time.Time
-	phase     string
-	telling   time.Duration // what telling of the newest step took
+	kept    keeping
+	spoilt  bool // the weights are not to be saved any more
+	phase   string
+	telling time.Duration // what telling of the newest step took
+	// left is what is still being compiled, now that the run was stopped meanwhile.
+	left *CompilingError
 }
 
 func (s *session) run(ctx context.Context) error {
@@ -143,11 +144,14 @@ func (s *session) run(ctx context.Context) error {
 	for b, err := range s.until(s.Train(ctx, s.Cursor)) {
 		switch {
 		case errors.Is(err, errDone):
-			return s.save()
+			return s.keepEnd(ctx)
 		case err != nil:
 			return err
 		}
 		if err := s.step(ctx, b, s.Now().Sub(waiting)); err != nil {
+			return err
+		}
+		if err := s.collectSaved(); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -192,8 +196,7 @@ func (s *session) until(stream iter.Seq2[*datasets.Batch, error]) iter.Seq2[*dat
 }
 
 func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duration) error {
-	err := s.Stepper.CompileStep(b, func(what string) { s.enter(event.PhaseCompile, what) })
-	if err != nil {
+	if err := s.compiled(compile(ctx, b, s.Stepper.CompileStep, s.compiles)); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -210,7 +213,7 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	end := s.Now()
 	s.Step++
 	s.Cursor = b.Next
-	s.unsaved = true
+	s.kept.unsaved = true
 	record := event.Step{
 		Head: event.Head{Time: end}, Step: s.Step, Epoch: s.epoch(), Loss: event.Float(result.Loss), LR: lr,
 		DataMS: milliseconds(wait), StepMS: milliseconds(end.Sub(begin)), ReadMS: milliseconds(result.Read), TellMS: milliseconds(s.telling),
@@ -223,8 +226,11 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	s.Emit(record)
 	s.telling = s.Now().Sub(end)
 	if math.IsNaN(result.Loss) || math.IsInf(result.Loss, 0) {
+		if err := s.awaitSaved(); s.spoilt {
+			return err // what was being saved is bad already
+		}
 		s.spoilt = true
-		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.savedStep}
+		return &DivergedError{Step: s.Step, What: fmt.Sprintf("the loss is %v", result.Loss), LastGood: s.kept.step}
 	}
 	return nil
 }
@@ -253,14 +259,12 @@ func (s *session) evaluationsBy(step int64) int64 {
 func (s *session) evaluate(ctx context.Context) error {
 	begin := s.Now()
 	s.enter(event.PhaseEval, "")
-	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.Val, len(s.Classes), s.Previews, func(what string) {
-		s.enter(event.PhaseCompile, what)
-	})
-	if err != nil {
+	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.Val, len(s.Classes), s.Previews, s.compiles)
+	if err := s.compiled(err); err != nil {
 		return err
 	}
 	s.Evaluated = s.Step
-	s.unsaved = true
+	s.kept.unsaved = true
 	record := result.Record(s.Classes)
 	record.Head = event.Head{Time: s.Now()}
 	record.Step, record.Epoch, record.Seconds = s.Step, s.epoch(), s.Now().Sub(begin).Seconds()
@@ -280,6 +284,20 @@ func (s *session) evaluate(ctx context.Context) error {
 	return s.save()
 }
 
+// compiles is called before a compilation. What was learned so far is then on its way to
+// the disk: a run that is stopped in the middle of it has nothing left to save.
+func (s *session) compiles(what string) error {
+	err := s.save()
+	s.enter(event.PhaseCompile, what)
+	return err
+}
+
+// compiled is called with what came of it.
+func (s *session) compiled(err error) error {
+	_ = errors.As(err, &s.left)
+	return err
+}
+
 // scorer is a Stepper that tells when it goes on to score after a compilation.
 type scorer struct {
 	Stepper
@@ -289,32 +307,6 @@ type scorer struct {
 func (s scorer) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (EvalResult, error) {
 	s.session.enter(event.PhaseEval, "")
 	return s.Stepper.Eval(b, into, masks)
-}
-
-func (s *session) saveIsDue() bool {
-	return s.SaveEvery > 0 && s.Step%s.SaveEvery == 0 ||
-		s.SaveInterval > 0 && s.Now().Sub(s.savedAt) >= s.SaveInterval
-}
-
-// save keeps the present state, unless it is kept already.
-func (s *session) save() error {
-	if !s.unsaved {
-		return nil
-	}
-	s.enter(event.PhaseSave, "")
-	record, err := s.Saver.Save(s.Progress, s.epoch())
-	if err != nil {
-		s.spoilt = true // or saved no better a second time
-		var lost *DivergedError
-		if errors.As(err, &lost) {
-			return &DivergedError{Step: s.Step, What: lost.What, LastGood: s.savedStep}
-		}
-		return err
-	}
-	s.unsaved, s.savedStep, s.savedAt = false, s.Step, s.Now()
-	record.Head, record.Step = event.Head{Time: s.savedAt}, s.Step
-	s.Emit(record)
-	return nil
 }
 
 // enter says what the run does from now on, once.

@@ -50,9 +50,15 @@ func TestLoopDialogue(t *testing.T) {
 	golden(t, "dialogue.jsonl", lines.String())
 }
 
+// firstEval is the first evaluation of a process, after a step: what was learned is kept
+// before the compiler has the word.
+func firstEval(step int) string {
+	return fmt.Sprintf("eval, save, kept %d, compile evaluation 4x8x8, eval", step)
+}
+
 func TestLoopRhythm(t *testing.T) {
 	const compiles = "compile training step 2x8x8, train"
-	const firstEval = "eval, compile evaluation 4x8x8, eval"
+	const owedEval = "eval, compile evaluation 4x8x8, eval"
 	tests := map[string]struct {
 		steps int64
 		from  Progress
@@ -60,45 +66,45 @@ func TestLoopRhythm(t *testing.T) {
 		want  string
 	}{
 		"evaluation each epoch, and at the end": {12, Progress{}, func(w *world) { w.loop.EvalEvery = 5 },
-			compiles + ", 1, 2, 3, 4, 5, " + firstEval + ", scored 5*, save, kept 5, train, 6, 7, 8, 9, 10, eval, scored 10*, save, kept 10, " +
+			compiles + ", 1, 2, 3, 4, 5, " + firstEval(5) + ", scored 5*, save, kept 5, train, 6, 7, 8, 9, 10, eval, scored 10*, save, kept 10, " +
 				"train, 11, 12, eval, scored 12*, save, kept 12"},
 		"evaluation only at the end": {3, Progress{}, func(*world) {},
-			compiles + ", 1, 2, 3, " + firstEval + ", scored 3*, save, kept 3"},
+			compiles + ", 1, 2, 3, " + firstEval(3) + ", scored 3*, save, kept 3"},
 		"evaluation every two and a half steps": {10, Progress{}, func(w *world) { w.loop.EvalEvery = 2.5 },
-			compiles + ", 1, 2, 3, " + firstEval + ", scored 3*, save, kept 3, train, 4, 5, eval, scored 5*, save, kept 5, " +
+			compiles + ", 1, 2, 3, " + firstEval(3) + ", scored 3*, save, kept 3, train, 4, 5, eval, scored 5*, save, kept 5, " +
 				"train, 6, 7, 8, eval, scored 8*, save, kept 8, train, 9, 10, eval, scored 10*, save, kept 10"},
 		"evaluation more often than there are steps": {2, Progress{}, func(w *world) { w.loop.EvalEvery = 0.4 },
-			compiles + ", 1, " + firstEval + ", scored 1*, save, kept 1, train, 2, eval, scored 2*, save, kept 2"},
+			compiles + ", 1, " + firstEval(1) + ", scored 1*, save, kept 1, train, 2, eval, scored 2*, save, kept 2"},
 		"an interval that floats make a little larger than 7": {8, Progress{}, func(w *world) { w.loop.EvalEvery = math.Nextafter(7, 8) },
-			compiles + ", 1, 2, 3, 4, 5, 6, 7, " + firstEval + ", scored 7*, save, kept 7, train, 8, eval, scored 8*, save, kept 8"},
+			compiles + ", 1, 2, 3, 4, 5, 6, 7, " + firstEval(7) + ", scored 7*, save, kept 7, train, 8, eval, scored 8*, save, kept 8"},
 		"never scored, kept every 3 steps": {7, Progress{}, func(w *world) { w.loop.Val, w.loop.SaveEvery = nil, 3 },
 			compiles + ", 1, 2, 3, save, kept 3, train, 4, 5, 6, save, kept 6, train, 7, save, kept 7"},
 		"kept once where two rhythms meet": {4, Progress{}, func(w *world) { w.loop.EvalEvery, w.loop.SaveEvery = 2, 2 },
-			compiles + ", 1, 2, " + firstEval + ", scored 2*, save, kept 2, train, 3, 4, eval, scored 4*, save, kept 4"},
+			compiles + ", 1, 2, " + firstEval(2) + ", scored 2*, save, kept 2, train, 3, 4, eval, scored 4*, save, kept 4"},
 		// A step takes 110 ms with its data, the first 5 s more for the compiler.
 		"kept by the clock": {12, Progress{}, func(w *world) { w.loop.Val, w.loop.SaveInterval = nil, 500*time.Millisecond },
 			compiles + ", 1, save, kept 1, train, 2, 3, 4, 5, 6, save, kept 6, train, 7, 8, 9, 10, 11, save, kept 11, train, 12, save, kept 12"},
 		"each shape is compiled once": {5, Progress{}, func(w *world) {
 			w.loop.Val = nil
 			w.height = func(step int64) int { return 8 * int(1+step%2) }
-		}, "compile training step 2x16x8, train, 1, compile training step 2x8x8, train, 2, 3, 4, 5, save, kept 5"},
+		}, "compile training step 2x16x8, train, 1, save, kept 1, compile training step 2x8x8, train, 2, 3, 4, 5, save, kept 5"},
 		"the best is higher than all before it": {5, Progress{}, func(w *world) {
 			w.loop.EvalEvery = 1
 			w.right = func(step int64) int { return []int{0, 30, 50, 50, 49, 51}[step] }
-		}, compiles + ", 1, " + firstEval + ", scored 1*, save, kept 1, train, 2, eval, scored 2*, save, kept 2, train, 3, eval, scored 3, save, kept 3, " +
+		}, compiles + ", 1, " + firstEval(1) + ", scored 1*, save, kept 1, train, 2, eval, scored 2*, save, kept 2, train, 3, eval, scored 3, save, kept 3, " +
 			"train, 4, eval, scored 4, save, kept 4, train, 5, eval, scored 5*, save, kept 5"},
 		"a mean IoU of zero is a first best": {1, Progress{}, func(w *world) { w.right = func(int64) int { return 0 } },
-			compiles + ", 1, " + firstEval + ", scored 1*, save, kept 1"},
+			compiles + ", 1, " + firstEval(1) + ", scored 1*, save, kept 1"},
 		"no mean IoU is no best": {1, Progress{}, func(w *world) { w.right = func(int64) int { return -1 } },
-			compiles + ", 1, " + firstEval + ", scored 1, save, kept 1"},
+			compiles + ", 1, " + firstEval(1) + ", scored 1, save, kept 1"},
 		"resumed": {7, Progress{Step: 5, Cursor: 10, Evaluated: 5, BestIoU: 0.9, BestStep: 5}, func(w *world) { w.loop.EvalEvery = 5 },
-			compiles + ", 6, 7, " + firstEval + ", scored 7, save, kept 7"},
+			compiles + ", 6, 7, " + firstEval(7) + ", scored 7, save, kept 7"},
 		"resumed between a step and its evaluation": {6, Progress{Step: 5, Cursor: 10}, func(w *world) { w.loop.EvalEvery = 5 },
-			firstEval + ", scored 5*, save, kept 5, " + compiles + ", 6, eval, scored 6*, save, kept 6"},
+			owedEval + ", scored 5*, save, kept 5, " + compiles + ", 6, eval, scored 6*, save, kept 6"},
 		"resumed where no evaluation was due": {5, Progress{Step: 4, Cursor: 8}, func(w *world) { w.loop.EvalEvery = 5 },
-			compiles + ", 5, " + firstEval + ", scored 5*, save, kept 5"},
+			compiles + ", 5, " + firstEval(5) + ", scored 5*, save, kept 5"},
 		"resumed at the end, with the last evaluation to come": {5, Progress{Step: 5, Cursor: 10}, func(*world) {},
-			firstEval + ", scored 5*, save, kept 5"},
+			owedEval + ", scored 5*, save, kept 5"},
 		"complete":                   {5, Progress{Step: 5, Cursor: 10, Evaluated: 5}, func(*world) {}, ""},
 		"complete, and never scored": {5, Progress{Step: 5, Cursor: 10}, func(w *world) { w.loop.Val = nil }, ""},
 	}
@@ -143,7 +149,7 @@ func TestLoopErrors(t *testing.T) {
 		"the first loss is NaN": {at(1, "step", lossIs(math.NaN())), "diverged at step 1: the loss is NaN" + advice, nil, 0},
 		"a loss is NaN":         {at(8, "step", lossIs(math.NaN())), "diverged at step 8: the loss is NaN; the last good checkpoint is that of step 6" + advice, nil, 6},
 		"a loss is Inf":         {at(4, "step", lossIs(math.Inf(1))), "diverged at step 4: the loss is +Inf; the last good checkpoint is that of step 3" + advice, nil, 3},
-		"weights are NaN": {at(2, "save", fmt.Errorf("checkpoint: %w", &DivergedError{What: "fc6/bias holds NaN or Inf"})),
+		"weights are NaN": {at(3, "save", fmt.Errorf("checkpoint: %w", &DivergedError{What: "fc6/bias holds NaN or Inf"})),
 			"diverged at step 6: fc6/bias holds NaN or Inf; the last good checkpoint is that of step 3" + advice, nil, 3},
 		"a save fails":            {at(2, "save", broken), "disk on fire", broken, 3},
 		"a step fails":            {at(5, "step", broken), "disk on fire", broken, 3},
@@ -208,7 +214,7 @@ func TestLoopPreviews(t *testing.T) {
 	w.loop.EvalEvery, w.loop.Previews = 1, w
 	_, err := w.loop.Run(t.Context(), Progress{})
 	require.NoError(t, err)
-	require.Equal(t, "compile training step 2x8x8, train, 1, eval, compile evaluation 4x8x8, eval, scored 1*, shown 1, save, kept 1, "+
+	require.Equal(t, "compile training step 2x8x8, train, 1, eval, save, kept 1, compile evaluation 4x8x8, eval, scored 1*, shown 1, save, kept 1, "+
 		"train, 2, eval, scored 2*, shown 2, save, kept 2", w.dialogue())
 	require.Len(t, w.seen, 2, "one batch of two is wanted")
 	require.Equal(t, []uint8{1, 2}, []uint8{w.seen[0][0], w.seen[1][0]})

@@ -27,8 +27,8 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	b.N, b.Count = 1, 1
 	b.Images, b.Sizes = b.Images[:32*32*3], b.Sizes[:2]
 	b.Labels, b.LabelSizes = b.Labels[:32*32], b.LabelSizes[:2]
-	require.NoError(t, e.CompileStep(&b, func(string) {}))
-	require.NoError(t, e.CompileEval(&b, func(string) {}))
+	require.NoError(t, e.CompileStep(&b, nil))
+	require.NoError(t, e.CompileEval(&b, nil))
 	into := score.New(6)
 	run := func(from, to int64) {
 		for at := from; at < to; at++ {

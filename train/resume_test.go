@@ -33,7 +33,7 @@ func stepOn(t *testing.T, e *Engine, loader *datasets.Loader, cursor datasets.Cu
 	var losses []float64
 	for b, err := range loader.Batches(t.Context(), cursor) {
 		require.NoError(t, err)
-		require.NoError(t, e.CompileStep(b, func(string) {}))
+		require.NoError(t, e.CompileStep(b, nil))
 		r, err := e.Step(b, from, schedule(int(from)))
 		require.NoError(t, err)
 		losses = append(losses, r.Loss, r.GradNorm)
@@ -78,7 +78,7 @@ func TestResumeIsExact(t *testing.T) {
 			// It was stopped before an evaluation that is now made up for, and is saved
 			// after that: nothing may be missing because no step has asked for it yet.
 			b := shapesBatches(t, "32x32", 1)[0]
-			require.NoError(t, second.CompileEval(b, func(string) {}))
+			require.NoError(t, second.CompileEval(b, nil))
 			_, err := second.Eval(b, score.New(6), true)
 			require.NoError(t, err)
 			require.Empty(t, kept.differ(take(t, second)))

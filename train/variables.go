@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"io"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -139,8 +138,8 @@ func (l *loader) unused() []string {
 	return slices.DeleteFunc(slices.Clone(l.values.Paths()), func(path string) bool { return l.used[path] })
 }
 
-// copy writes the bytes of a variable that no graph has asked for, as they came.
-func (l *loader) copy(path string, w io.Writer) error {
+// stored shows use the bytes of a variable that no graph has asked for, as they came.
+func (l *loader) stored(path string, use func(dtype dtypes.DType, data []byte) error) error {
 	dtype, shape, _ := l.values.Find(path)
 	known, ok := storeDTypes[dtype]
 	if !ok {
@@ -150,5 +149,5 @@ func (l *loader) copy(path string, w io.Writer) error {
 	if err := l.values.Read(path, data); err != nil {
 		return fmt.Errorf("variable %s: %w", path, err)
 	}
-	return writeFinite(path, known, data, w)
+	return use(known, data)
 }

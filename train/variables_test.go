@@ -48,7 +48,7 @@ func TestEngineTakesValues(t *testing.T) {
 	// moves by 0.9 of it.
 	b := *shapesBatches(t, "32x32", 1)[0]
 	b.Labels = bytes.Repeat([]byte{255}, len(b.Labels))
-	require.NoError(t, e.CompileStep(&b, func(string) {}))
+	require.NoError(t, e.CompileStep(&b, nil))
 	_, err := e.Step(&b, 0, 1)
 	require.NoError(t, err)
 	var got bytes.Buffer
@@ -91,7 +91,7 @@ func TestEngineRefusesValues(t *testing.T) {
 			t.Parallel()
 			e := newEngine(t, headOnly, func(c *EngineConfig) { c.Values = test.values })
 			for range 2 { // an error does not pass by being asked again
-				require.ErrorContains(t, e.CompileStep(b, func(string) {}), test.want)
+				require.ErrorContains(t, e.CompileStep(b, nil), test.want)
 			}
 		})
 	}

@@ -108,20 +108,22 @@ func (w *world) pass(batches int) Pass {
 	}
 }
 
-func (w *world) CompileStep(b *datasets.Batch, before func(string)) error {
+func (w *world) CompileStep(b *datasets.Batch, before Before) error {
 	return w.compile(fmt.Sprintf("training step %dx%dx%d", b.N, b.H, b.W), before)
 }
 
-func (w *world) CompileEval(b *datasets.Batch, before func(string)) error {
+func (w *world) CompileEval(b *datasets.Batch, before Before) error {
 	return w.compile(fmt.Sprintf("evaluation %dx%dx%d", b.N, b.H, b.W), before)
 }
 
-func (w *world) compile(what string, before func(string)) error {
+func (w *world) compile(what string, before Before) error {
 	if w.compiled[what] {
 		return nil
 	}
+	if err := before.call(what); err != nil {
+		return err
+	}
 	w.compiled[what] = true
-	before(what)
 	return w.do("compile", 5*time.Second)
 }
 
@@ -184,12 +186,14 @@ func (w *world) Preview(step int64) (event.Preview, bool) {
 	return event.Preview{Images: []event.PreviewImage{{ID: fmt.Sprintf("first of %d masks", len(w.seen)), Errors: float64(step)}}}, true
 }
 
-func (w *world) Save(p Progress, epoch float64) (event.Saved, error) {
-	if err := w.do("save", 2*time.Second); err != nil {
-		return event.Saved{}, err
-	}
-	w.kept, w.keptW = p, w.weights
-	return event.Saved{Path: fmt.Sprintf("step-%d", p.Step), Bytes: 1000, Seconds: 2, Best: p.BestStep == p.Step}, nil
+func (w *world) Save(p Progress, epoch float64) *Saving {
+	return SaveHere(func() (event.Saved, error) {
+		if err := w.do("save", 2*time.Second); err != nil {
+			return event.Saved{}, err
+		}
+		w.kept, w.keptW = p, w.weights
+		return event.Saved{Path: fmt.Sprintf("step-%d", p.Step), Bytes: 1000, Seconds: 2, Best: p.BestStep == p.Step}, nil
+	})
 }
 
 // dialogue is what was said, short: phases by name, steps by number, "scored 5"

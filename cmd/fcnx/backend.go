@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/fcnx/fcnx/device"
@@ -15,4 +16,12 @@ func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (
 		return nil, err
 	}
 	return device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, Warn: warn})
+}
+
+// closeBackend gives the backend's memory back, unless something is still being compiled
+// on it when the command ends with err.
+func closeBackend(b *device.Backend, err error) {
+	if left := (*train.CompilingError)(nil); !errors.As(err, &left) {
+		b.Close()
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -42,7 +43,7 @@ leaves at once.`,
 }
 
 // runTrain is a run, in the order in which it happens.
-func runTrain(cmd *cobra.Command, options trainOptions) error {
+func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	begin := time.Now()
 	said := newUnhurried(stderr)
@@ -106,7 +107,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	if err != nil {
 		return interrupted(ctx, backendError(err), "nothing was trained yet")
 	}
-	defer backend.Close()
+	defer func() { closeBackend(backend, err) }()
 
 	// What starts: the weights of a checkpoint, of another network, or fresh ones.
 	start, err := plan.start(ctx, data, stages, backend, warn)
@@ -151,12 +152,14 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		Scored:          func(r train.Result) { last = &r },
 		Previews:        openPreviews(run, plan.config.Eval.Previews, warn),
 		Now:             time.Now,
+		Pause:           pause,
 		Asked:           asked.next,
 		Classes:         classNames(data.classes),
 		SamplesPerEpoch: data.train.SamplesPerEpoch(),
 		EvalEvery:       data.evalEvery(plan.config.Eval),
 		SaveEvery:       int64(plan.config.Checkpoint.EverySteps),
-		SaveInterval:    time.Duration(plan.config.Checkpoint.EveryMinutes * float64(time.Minute)),
+		SaveInterval:    minutes(plan.config.Checkpoint.EveryMinutes),
+		SavePatience:    minutes(plan.config.Checkpoint.PatienceMinutes),
 	}
 	for more := true; more && err == nil; {
 		stage := start.stage
@@ -186,6 +189,15 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		printEnd(stdout, run, progress, last, overlays)
 	}
 	return err
+}
+
+func minutes(n float64) time.Duration { return time.Duration(n * float64(time.Minute)) }
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 // trainExit gives what ended a run its exit code.

@@ -16,6 +16,7 @@ import (
 	"github.com/fcnx/fcnx/predict"
 	"github.com/fcnx/fcnx/train"
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/score"
 )
 
 // overlayCount is how many validation samples are drawn at the end of a run.
@@ -67,7 +68,8 @@ func writeOverlays(ctx context.Context, engine *train.Engine, run *trainRun) ([]
 		if err != nil {
 			return nil, err
 		}
-		masks, err := engine.Masks(b)
+		// By the graph of evaluation, which has been compiled.
+		scored, err := engine.Eval(b, score.New(len(run.data.classes)), true)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +78,7 @@ func writeOverlays(ctx context.Context, engine *train.Engine, run *trainRun) ([]
 			if err != nil {
 				return nil, err
 			}
-			strip := predict.Strip(sample.Image, sample.Label, maskOf(b, masks, i), run.data.classes)
+			strip := predict.Strip(sample.Image, sample.Label, maskOf(b, scored.Masks, i), run.data.classes)
 			path := filepath.Join(dir, strings.ReplaceAll(sample.ID, "/", "_")+".png")
 			if err := writePNG(path, strip); err != nil {
 				return nil, err

@@ -108,7 +108,21 @@ type saver struct {
 }
 
 // Save implements [train.Saver].
-func (s *saver) Save(p train.Progress, epoch float64) (event.Saved, error) {
+func (s *saver) Save(p train.Progress, epoch float64) *train.Saving {
+	if !s.run.config.Checkpoint.Background {
+		return train.SaveHere(func() (event.Saved, error) { return s.write(s.meta(p, epoch), s.engine, time.Now()) })
+	}
+	begin := time.Now()
+	meta := s.meta(p, epoch)
+	snapshot, err := s.engine.Snapshot()
+	if err != nil {
+		return train.SaveHere(func() (event.Saved, error) { return event.Saved{}, err })
+	}
+	return train.SaveBehind(func() (event.Saved, error) { return s.write(meta, snapshot, begin) })
+}
+
+// meta is what a checkpoint says beside its variables.
+func (s *saver) meta(p train.Progress, epoch float64) checkpoints.Meta {
 	meta := checkpoints.Meta{
 		Step: p.Step, Epoch: epoch, Cursor: int64(p.Cursor), Evaluated: p.Evaluated, LRScale: p.RateScale,
 		Stage: s.stage.meta(), Seed: s.run.config.Run.Seed, Config: s.run.digest, Dataset: s.run.data.digest,
@@ -116,6 +130,21 @@ func (s *saver) Save(p train.Progress, epoch float64) (event.Saved, error) {
 		Plugin:   checkpoints.Plugin{Name: backendName(s.run.backend), SHA256: s.run.backend.SHA256},
 		Time:     time.Now(),
 	}
+	if p.BestStep > 0 {
+		meta.Best = &checkpoints.Best{Step: p.BestStep, MeanIoU: p.BestIoU}
+	}
+	return meta
+}
+
+// state is an engine, or what was copied from one.
+type state interface {
+	Variables() []train.Variable
+	WriteVariable(path string, w io.Writer) error
+}
+
+// write returns when the checkpoint that was begun at begin is on disk. Of the goroutines
+// that call it one waits for the other.
+func (s *saver) write(meta checkpoints.Meta, from state, begin time.Time) (event.Saved, error) {
 	// A change becomes the run's once there is something that was computed with it.
 	if s.run.changed != nil {
 		if err := s.run.SetConfig(s.run.changed); err != nil {
@@ -123,15 +152,10 @@ func (s *saver) Save(p train.Progress, epoch float64) (event.Saved, error) {
 		}
 		s.run.changed = nil
 	}
-	if p.BestStep > 0 {
-		meta.Best = &checkpoints.Best{Step: p.BestStep, MeanIoU: p.BestIoU}
-	}
 	var infos []checkpoints.Info
-	for _, v := range s.engine.Variables() {
+	for _, v := range from.Variables() {
 		infos = append(infos, checkpoints.Info{Name: v.Path, DType: v.DType, Shape: v.Shape})
 	}
-	saved, err := s.run.manager.Save(meta, infos, func(name string, w io.Writer) error {
-		return s.engine.WriteVariable(name, w)
-	})
-	return event.Saved{Path: saved.Path, Bytes: saved.Bytes, Seconds: saved.Seconds, Best: saved.Best}, err
+	saved, err := s.run.manager.Save(meta, infos, from.WriteVariable)
+	return event.Saved{Path: saved.Path, Bytes: saved.Bytes, Seconds: time.Since(begin).Seconds(), Best: saved.Best}, err
 }

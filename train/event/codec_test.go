@@ -31,7 +31,7 @@ func everyRecord() []event.Record {
 		event.Step{Head: head, Step: 120, Epoch: 2.6, Loss: 0.8123, LR: 0.049, DataMS: 2.31, StepMS: 228.7, ReadMS: 0.4, TellMS: 0.006, Images: 8, GradNorm: pointer(12.5)},
 		event.Eval{Head: head, Step: 230, Epoch: 5, Samples: 100, PixelAccuracy: 0.9, MeanAccuracy: 0.7, MeanIoU: 0.6, FwIoU: 0.8, Loss: 0.31,
 			ClassIoU: map[string]*event.Float{"background": pointer(0.95), "disc": nil}, Seconds: 4.5, Best: true},
-		event.Saved{Head: head, Step: 230, Path: "step-000000000230", Bytes: 1 << 29, Seconds: 0.3, Best: true},
+		event.Saved{Head: head, Step: 230, Path: "step-000000000230", Bytes: 1 << 29, Seconds: 0.3, HeldSeconds: 0.1, Best: true},
 		event.Note{Head: head, Step: 230, Level: event.LevelWarning, Text: "a -> b & <c>\nsecond line"},
 		event.System{Head: head, Step: 231, CPUPercent: 196, Cores: 2, RSS: 1 << 30, Memory: 24 << 30, Free: 20 << 30, Disk: 80 << 30,
 			GPUs: []event.GPU{{Name: "NVIDIA H100", Utilization: 97, Used: 20 << 30, Memory: 80 << 30, Watts: 480, Celsius: 61}}},

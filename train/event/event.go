@@ -148,8 +148,10 @@ type Saved struct {
 	Step    int64   `json:"step"`
 	Path    string  `json:"path"` // below the run directory
 	Bytes   int64   `json:"bytes"`
-	Seconds float64 `json:"seconds"`
-	Best    bool    `json:"best"`
+	Seconds float64 `json:"seconds"` // until it was on disk
+	// HeldSeconds is how long training stood still for it.
+	HeldSeconds float64 `json:"held_seconds"`
+	Best        bool    `json:"best"`
 }
 
 // The levels of a Note.

@@ -121,7 +121,7 @@ func (r *Run) save(rec event.Saved) {
 		oldest := slices.IndexFunc(r.saved, func(s event.Saved) bool { return !s.Best })
 		r.saved = slices.Delete(r.saved, oldest, oldest+1)
 	}
-	r.passes.saved(rec.Seconds)
+	r.passes.saved(rec.HeldSeconds)
 	r.say(rec.Time, event.LevelInfo, wording.Saved(rec))
 }
 

@@ -77,7 +77,7 @@ func (p *process) run() []event.Record {
 		if evaluates || step == s.Steps || s.SaveEvery > 0 && step%s.SaveEvery == 0 {
 			p.phase(event.PhaseSave, step)
 			took := p.take(p.save)
-			p.say(event.Saved{Head: p.at(), Step: step, Path: "step", Seconds: took})
+			p.say(event.Saved{Head: p.at(), Step: step, Path: "step", Seconds: took, HeldSeconds: took})
 		}
 	}
 	p.say(event.Finished{Head: p.at(), Step: s.Steps, Reason: event.ReasonDone, Seconds: p.now})

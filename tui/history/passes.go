@@ -72,7 +72,7 @@ func (p *passes) scored(seconds float64) {
 	p.evals = newest(p.evals, plain(seconds))
 }
 
-func (p *passes) saved(seconds float64) { p.saves = newest(p.saves, plain(seconds)) }
+func (p *passes) saved(held float64) { p.saves = newest(p.saves, plain(held)) }
 
 func newest(list []float64, v float64) []float64 {
 	list = append(list, v)

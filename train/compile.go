@@ -1,0 +1,61 @@
+package train
+
+import (
+	"context"
+
+	"github.com/fcnx/fcnx/datasets"
+)
+
+// CompilingError says that a run was stopped while a graph was being compiled. That
+// cannot be broken off, so it still goes on: the engine and what it runs on must be left
+// alone from here on, and the process ends with them.
+type CompilingError struct {
+	What  string
+	cause error
+}
+
+func (e *CompilingError) Error() string { return e.cause.Error() + " while compiling the " + e.What }
+func (e *CompilingError) Unwrap() error { return e.cause }
+
+// compile gets ready for batches of b's shape by the method get of a [Stepper]. Before that
+// takes work, before is called with what it is, unless it is nil; from then on the end of
+// ctx is not waited for any longer, and the error is a [*CompilingError].
+func compile(ctx context.Context, b *datasets.Batch, get func(*datasets.Batch, Before) error, before Before) error {
+	begins, goOn, done := make(chan string), make(chan error), make(chan error, 1)
+	go func() {
+		done <- get(b, func(what string) error {
+			begins <- what
+			return <-goOn
+		})
+	}()
+	select {
+	case err := <-done:
+		return err
+	case what := <-begins:
+		err := before.call(what)
+		if err == nil {
+			err = ctx.Err()
+		}
+		goOn <- err
+		if err != nil {
+			return <-done
+		}
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return &CompilingError{what, ctx.Err()}
+		}
+	}
+}
+
+// Before hears of a compilation before it begins, as in "training step 8x192x256". Its
+// error keeps it from beginning. A nil one hears nothing.
+type Before func(what string) error
+
+func (b Before) call(what string) error {
+	if b == nil {
+		return nil
+	}
+	return b(what)
+}
