@@ -50,8 +50,8 @@ func TestAudit(t *testing.T) {
 		"damaged": {damaged: true,
 			records: join(started(1, 0), steps(1, 5), event.Saved{Step: 5}, started(2, 1), steps(2, 9))},
 		"more than an interval": {
-			records: join(started(1, 0), steps(1, 2+atRisk*3), started(2, 1), steps(2, 9)),
-			says:    "more than 3 steps are lost"},
+			records: join(started(1, 0), steps(1, 8), started(2, 1), steps(2, 9)),
+			says:    "more than 6 steps are lost"},
 		"a step lost by one that ended in good order": {
 			records: join(started(1, 0), steps(1, 5), interrupted, started(2, 4), steps(5, 9)),
 			says:    "had done step 5, and the next one went on from step 4"},

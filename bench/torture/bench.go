@@ -95,6 +95,7 @@ type try struct {
 	damaged bool // checkpoints: to go on from an older one is right
 	garbled bool // events.jsonl: it may have lines that are no records
 	cleans  bool // nothing half written may be left by a process that failed
+	blind   bool // previews: one that could not be written is warned of and left out
 	freely  bool // keys that may change: meta.json has another digest of them
 }
 

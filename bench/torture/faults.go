@@ -32,6 +32,7 @@ var faults = []fault{
 
 	// What cannot be written.
 	diskFull,
+	fullForAWhile,
 	noInodes,
 	sizeLimit,
 	readOnly,

@@ -14,7 +14,9 @@ type recipe struct {
 	valN                 int // validation samples
 	batch                int
 	data                 string // empty: shapes
-	env                  []string
+	// patience, in minutes, is how long saves may fail.
+	patience int
+	env      []string
 }
 
 // kinds are networks and optimisers that keep different things in a checkpoint:
@@ -63,7 +65,8 @@ every_steps = %d
 previews = 2
 [checkpoint]
 every_steps = %d
-`, r.seed, r.backend, data, r.evalEvery, r.saveEvery)
+patience_minutes = %d
+`, r.seed, r.backend, data, r.evalEvery, r.saveEvery, r.patience)
 	if r.data == "" {
 		text += "[augment]\nflip = true\njitter = 0.2\nscale = [0.8, 1.25]\ncrop = \"32x32\"\n"
 	} else {

@@ -51,30 +51,28 @@ func (t *try) unwritable(says string, hinder func(p *process) error, undo func()
 	return t.finish()
 }
 
-// ballast takes all that is left of a file system until the process has ended: what a
-// removed checkpoint gives back, too.
-func ballast(path string) func(p *process) error {
-	return func(p *process) error {
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		for chunk := make([]byte, 1<<16); !p.over(); {
-			_, err := f.Write(chunk)
-			switch {
-			case err == nil:
-				continue
-			case !errors.Is(err, unix.ENOSPC):
-				return err
-			case len(chunk) > 4096:
-				chunk = chunk[:4096]
-			default:
-				time.Sleep(time.Millisecond)
-			}
-		}
-		return nil
+// ballast takes all that is left of a file system, and what a removed checkpoint gives back,
+// until it is enough.
+func ballast(path string, enough func() bool) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
 	}
+	defer f.Close()
+	for chunk := make([]byte, 1<<16); !enough(); {
+		_, err := f.Write(chunk)
+		switch {
+		case err == nil:
+			continue
+		case !errors.Is(err, unix.ENOSPC):
+			return err
+		case len(chunk) > 4096:
+			chunk = chunk[:4096]
+		default:
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return nil
 }
 
 var diskFull = fault{
@@ -83,7 +81,39 @@ var diskFull = fault{
 		return b.onTmpfs(b.count(6, 1), "size=24m", b.everyStep("go", 18), func(t *try) error {
 			t.cleans = true
 			path := filepath.Join(t.dir, "runs", "ballast")
-			return t.unwritable("no space left on device", ballast(path), func() error { return os.Remove(path) })
+			return t.unwritable("no space left on device", func(p *process) error { return ballast(path, p.over) },
+				func() error { return os.Remove(path) })
+		})
+	},
+}
+
+// fullForAWhile is a disk that somebody makes room on again while the run has patience.
+var fullForAWhile = fault{
+	name: "disk full for a while", injected: "the same for 0.5 to 3 s; the run goes on by itself",
+	attack: func(b *bench) outcome {
+		return b.onTmpfs(b.count(4, 1), "size=24m", func(i int) recipe {
+			r := b.everyStep("go", 18)(i)
+			r.patience = 10
+			return r
+		}, func(t *try) error {
+			p, err := t.live()
+			if err != nil {
+				return err
+			}
+			if err := atStep(2, 8)(t, p); err != nil {
+				return err
+			}
+			path := filepath.Join(t.dir, "runs", "ballast")
+			enough := time.Now().Add(t.between(500*time.Millisecond, 3*time.Second))
+			err = ballast(path, func() bool { return p.over() || time.Now().After(enough) })
+			freed := time.Now()
+			err = errors.Join(err, os.Remove(path), p.ends(codeDone))
+			if err != nil {
+				return err
+			}
+			t.recovered = append(t.recovered, time.Since(freed))
+			t.blind = true
+			return t.verify()
 		})
 	},
 }
