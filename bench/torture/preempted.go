@@ -23,16 +23,8 @@ var preempted = fault{
 		}, func(t *try) error {
 			within := 4 * time.Second / t.shorter(8)
 			for range t.count(10, 5) {
-				p, err := t.live()
-				if err != nil {
-					return err
-				}
-				time.Sleep(t.between(0, within))
 				way := pick(t.rng, ways)
-				if err := p.signal(way.signal); err != nil {
-					return err
-				}
-				if err := p.ends(way.code, codeDone); err != nil {
+				if err := t.stop(anyTime(within), way.signal, way.code, codeDone); err != nil {
 					return err
 				}
 				times.Add(1)

@@ -232,7 +232,8 @@ func copyProgram(from, to string) error {
 var removed = fault{
 	name: "directory removed", injected: "mv and rm -r of the run directory at a random step",
 	attack: func(b *bench) outcome {
-		return b.tries(b.count(6, 1), b.everyStep("go", 18), func(t *try) error {
+		// Saved seldom, so that an evaluation and its pictures may come first.
+		return b.tries(b.count(8, 2), b.ofEachKind("go"), func(t *try) error {
 			p, err := t.live()
 			if err != nil {
 				return err
