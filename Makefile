@@ -25,7 +25,7 @@ GOSEC_FLAGS := -quiet -color=false -nosec-require-rules -nosec-require-justifica
 # The packages that have tests, each with all that its tests are built from.
 TESTED := $(GO) list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | sed -n 's/^\([^ ]*\)\.test /\1 /p'
 
-.PHONY: help build plugin train test lint vulns fuzz bench golden parity screens
+.PHONY: help build plugin train test lint vulns fuzz bench golden parity screens torture
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -93,6 +93,9 @@ parity: plugin ## write PyTorch's golden files anew, and hold bin/fcnx to PyTorc
 	$(GO) test ./models -run Parity
 	$(GO) test ./train -run Parity -every
 	bench/parity/run.sh live
+
+torture: plugin ## attack bin/fcnx for twenty minutes: kills, full disks, damage; docs/reliability.md gets the table
+	$(GO) run ./bench/torture -fcnx bin/fcnx -out docs/reliability.md
 
 screens: train ## draw the pictures of the README anew
 	docs/screens.sh

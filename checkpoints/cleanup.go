@@ -21,7 +21,7 @@ func (m *Manager) recover() error {
 		base, isOld := strings.CutSuffix(base, oldSuffix)
 		_, isStep := parseStepName(base)
 		switch {
-		case isTmp && (isStep || base == lastName || base == bestName):
+		case isTmp && (isStep || base == lastName || base == bestName || base == configName):
 			err = os.RemoveAll(filepath.Join(m.run.Dir, e.Name()))
 		case isOld && isStep:
 			err = m.recoverOld(filepath.Join(m.run.Dir, base))

@@ -56,7 +56,8 @@ type Saved struct {
 	Best    bool // it is the best so far
 }
 
-// NewManager clears away what a killed process left half done. From then on the
+// NewManager clears away what a killed process left half done, and has LAST and BEST
+// name what it left whole. From then on the
 // last keep checkpoints and the best one are kept. warn is told of what went wrong
 // without harm: an old checkpoint that could not be removed.
 func NewManager(run *Run, keep int, warn func(string)) (*Manager, error) {
@@ -69,6 +70,9 @@ func NewManager(run *Run, keep int, warn func(string)) (*Manager, error) {
 	m := &Manager{run, keep, warn}
 	if err := m.recover(); err != nil {
 		return nil, fmt.Errorf("clear away unfinished checkpoints: %w", err)
+	}
+	if err := m.nameNewest(); err != nil {
+		return nil, fmt.Errorf("name the newest checkpoint: %w", err)
 	}
 	return m, nil
 }

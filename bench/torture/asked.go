@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// askedToStop is stopped by another process, through a file in its directory.
+var askedToStop = fault{
+	name: "fcnx stop", injected: "fcnx stop at a random step",
+	attack: func(b *bench) outcome {
+		return b.tries(b.count(4, 1), b.longRun, func(t *try) error {
+			if err := t.stopByAsking(); err != nil {
+				return err
+			}
+			return t.finish()
+		})
+	},
+}
+
+// longRun is a recipe that goes on for seconds, for what needs another process while it
+// does.
+func (b *bench) longRun(i int) recipe {
+	r := b.ofEachKind(b.xla())(i % 2)
+	r.steps, r.saveEvery, r.evalEvery = b.count(600, 60), 10, 25
+	return r
+}
+
+// stopByAsking starts the run, or goes on with it, and has fcnx stop ask for its end. It
+// is frozen until it has been asked: on a busy machine it might else be done before.
+func (t *try) stopByAsking() error {
+	p, err := t.live()
+	if err != nil {
+		return err
+	}
+	if err := atStep(1, 10)(t, p); err != nil {
+		return err
+	}
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	asks, err := t.start("stop", "runs/run", "--timeout", "100s")
+	if err != nil {
+		return err
+	}
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		found, err := filepath.Glob(filepath.Join(t.run(), "control.jsonl"))
+		if err == nil && time.Since(begin) > hangs {
+			err = errors.New("it hangs: fcnx stop does not ask")
+		}
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 || asks.over() {
+			break
+		}
+	}
+	if err := p.signal(syscall.SIGCONT); err != nil {
+		return err
+	}
+	if err := asks.ends(codeDone); err != nil {
+		return fmt.Errorf("fcnx stop: %w", err)
+	}
+	return p.ends(codeTerminated)
+}
