@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -59,5 +60,14 @@ func TestMaskOf(t *testing.T) {
 				require.Equal(t, label, mask.GrayAt(x, y).Y)
 			}
 		}
+	}
+}
+
+func TestOverlayNamesAreNames(t *testing.T) {
+	for id, want := range map[string]string{
+		"a/b c": "a_b c.png", "../../x": ".._.._x.png", "esc\x1b[2J\n": "esc_[2J_.png", "bytes\xff": "bytes_.png",
+		strings.Repeat("n", 300) + "1": strings.Repeat("n", maxOverlayName-1) + "1.png",
+	} {
+		require.Equal(t, want, overlayName(id))
 	}
 }
