@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -64,5 +65,14 @@ func TestMaskOf(t *testing.T) {
 				require.Equal(t, label, mask.GrayAt(x, y).Y)
 			}
 		}
+	}
+}
+
+func TestOverlayNamesAreNames(t *testing.T) {
+	for id, want := range map[string]string{
+		"a/b c": "a_b c.png", "../../x": ".._.._x.png", "esc\x1b[2J\n": "esc_[2J_.png", "bytes\xff": "bytes_.png",
+		strings.Repeat("n", 300) + "1": strings.Repeat("n", maxOverlayName-1) + "1.png",
+	} {
+		require.Equal(t, want, overlayName(id))
 	}
 }
