@@ -212,9 +212,9 @@ func TestNothingIsWhole(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(r.Dir, stepName(0)), nil, 0o666))
 	_, err := r.Newest(noWarning(t))
 	require.ErrorContains(t, err, r.Dir+": no checkpoint can be used:\n")
-	require.ErrorContains(t, err, "\n  step-000000000002: open ")
+	require.ErrorContains(t, err, "\n  step-000000000002: stat ")
 	require.ErrorContains(t, err, "\n  step-000000000001: variables.safetensors has 10 bytes, and meta.json says ")
-	require.ErrorContains(t, err, "\n  step-000000000000: open ")
+	require.ErrorContains(t, err, "\n  step-000000000000: stat ")
 }
 
 // After falling back, the run writes beside what it could not read, then over it,

@@ -182,7 +182,7 @@ func (r *Run) open(name string) (*Checkpoint, error) {
 const maxMeta = 1 << 20
 
 func (r *Run) readMeta(name string) (Meta, error) {
-	f, err := os.Open(filepath.Join(r.Dir, name, metaName))
+	f, _, err := OpenRegular(filepath.Join(r.Dir, name, metaName))
 	if err != nil {
 		return Meta{}, err
 	}

@@ -19,7 +19,7 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(run.ConfigPath())
+	text, err := checkpoints.ReadText(run.ConfigPath())
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 		return nil, err
 	}
 	names := filepath.Join(dir, classesName)
-	if text, err = os.ReadFile(names); err != nil {
+	if text, err = checkpoints.ReadText(names); err != nil {
 		return nil, err
 	}
 	if err := n.parseClasses(names, text); err != nil {

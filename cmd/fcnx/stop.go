@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -145,7 +144,7 @@ const tailBytes = 4 * event.MaxLine
 
 // lastWords finds what a process that began after since said at its end.
 func lastWords(path string, since time.Time) (ended, error) {
-	f, err := os.Open(path)
+	f, _, err := checkpoints.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ended{}, nil
 	}
@@ -203,7 +202,7 @@ func printStopped(w io.Writer, run *checkpoints.Run, end ended) {
 		how = fmt.Sprintf("ended by itself after step %d: %s", end.step, end.finished.Error)
 	}
 	fmt.Fprintf(w, "%s %s\n", run.Dir, how)
-	last, err := os.ReadFile(filepath.Join(run.Dir, "LAST"))
+	last, err := checkpoints.ReadText(filepath.Join(run.Dir, "LAST"))
 	name := strings.TrimSpace(string(last))
 	if err != nil || name == "" {
 		fmt.Fprintln(w, "nothing was saved")

@@ -163,7 +163,7 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.ReadFile(run.ConfigPath())
+	file, err := checkpoints.ReadText(run.ConfigPath())
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +244,7 @@ func latestRun(wanted train.Config, origins train.Origins) (string, error) {
 		if err != nil || !info.ModTime().After(when) {
 			continue
 		}
-		file, err := os.ReadFile(run.ConfigPath())
+		file, err := checkpoints.ReadText(run.ConfigPath())
 		if err != nil {
 			return "", err
 		}
