@@ -108,7 +108,7 @@ func readHolder(f *os.File) (Holder, error) {
 
 // Holder tells which process writes the run now; held is false when none does.
 func (r *Run) Holder() (h Holder, held bool, err error) {
-	f, err := os.Open(filepath.Join(r.Dir, lockName))
+	f, _, err := OpenRegular(filepath.Join(r.Dir, lockName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Holder{}, false, nil
 	}

@@ -240,3 +240,22 @@ func FuzzHolder(f *testing.F) {
 		}
 	})
 }
+
+// Text files of a run are files, and short.
+func TestReadText(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(path("a"), []byte("text"), 0o666))
+	require.NoError(t, os.WriteFile(path("long"), nil, 0o666))
+	require.NoError(t, os.Truncate(path("long"), MaxText+1))
+	require.NoError(t, unix.Mkfifo(path("pipe"), 0o666))
+	text, err := ReadText(path("a"))
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
+	for name, want := range map[string]string{"long": "has 16777217 bytes; 16777216 are the most", "pipe": "is not a file", "none": "no such file"} {
+		_, err := ReadText(path(name))
+		require.ErrorContains(t, err, want)
+	}
+	_, err = ReadText(dir)
+	require.ErrorContains(t, err, "is not a file")
+}

@@ -100,6 +100,23 @@ func OpenRegular(path string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
+// ReadText reads a file of a run that people can read, such as config.toml: one that has
+// a size, of at most [MaxText] bytes. A run directory may come from anywhere.
+func ReadText(path string) ([]byte, error) {
+	f, size, err := OpenRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > MaxText {
+		return nil, fmt.Errorf("%s has %d bytes; %d are the most", path, size, MaxText)
+	}
+	return io.ReadAll(io.LimitReader(f, MaxText))
+}
+
+// MaxText is far more than the text files of a run have.
+const MaxText = 16 << 20
+
 func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	header, err := readHeader(r, size)
 	if err != nil {

@@ -21,7 +21,7 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 	if err != nil {
 		return nil, err
 	}
-	config, err := os.ReadFile(run.ConfigPath())
+	config, err := checkpoints.ReadText(run.ConfigPath())
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func openRunNetwork(dir string, flags networkFlags, warn func(string)) (*network
 		return nil, err
 	}
 	names := filepath.Join(dir, classesName)
-	text, err := os.ReadFile(names)
+	text, err := checkpoints.ReadText(names)
 	if err != nil {
 		return nil, err
 	}

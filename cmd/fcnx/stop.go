@@ -165,7 +165,7 @@ const tailBytes = 4 * event.MaxLine
 // lastWords finds what a process that began after since said at its end. What follows
 // the first said bytes was said since it was asked, whatever its clock has become.
 func lastWords(path string, since time.Time, said int64) (ended, error) {
-	f, err := os.Open(path)
+	f, _, err := checkpoints.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ended{}, nil
 	}

@@ -165,7 +165,7 @@ func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trai
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.ReadFile(run.ConfigPath())
+	file, err := checkpoints.ReadText(run.ConfigPath())
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ func latestRun(wanted train.Config, origins train.Origins, now time.Time) (strin
 		if err != nil {
 			continue
 		}
-		file, err := os.ReadFile(run.ConfigPath())
+		file, err := checkpoints.ReadText(run.ConfigPath())
 		var stored train.Config
 		if err == nil {
 			stored, _, err = train.Load(train.Sources{Path: run.ConfigPath(), File: file})
