@@ -12,7 +12,7 @@ import (
 var askedToStop = fault{
 	name: "fcnx stop", injected: "fcnx stop at a random step",
 	attack: func(b *bench) outcome {
-		return b.tries(b.count(4, 1), b.longRun, func(t *try) error {
+		return b.tries(b.count(4, 1), b.longRun(b.xla()), func(t *try) error {
 			if err := t.stopByAsking(); err != nil {
 				return err
 			}
@@ -23,10 +23,15 @@ var askedToStop = fault{
 
 // longRun is a recipe that goes on for seconds, for what needs another process while it
 // does.
-func (b *bench) longRun(i int) recipe {
-	r := b.ofEachKind(b.xla())(i % 2)
-	r.steps, r.saveEvery, r.evalEvery = b.count(600, 60), 10, 25
-	return r
+func (b *bench) longRun(backend string) func(i int) recipe {
+	return func(i int) recipe {
+		r := b.ofEachKind(backend)(i % 2)
+		r.steps, r.saveEvery, r.evalEvery = 60, 10, 25
+		if backend == "cpu" {
+			r.steps = 600
+		}
+		return r
+	}
 }
 
 // stopByAsking starts the run, or goes on with it, and has fcnx stop ask for its end. It

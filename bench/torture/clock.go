@@ -16,7 +16,7 @@ import (
 var clockBack = fault{
 	name: "clock jumps back a year", injected: "all times in and of the files put a year ahead after a stop; then fcnx stop, and --resume",
 	attack: func(b *bench) outcome {
-		return b.tries(b.count(4, 1), b.longRun, func(t *try) error {
+		return b.tries(b.count(4, 1), b.longRun("go"), func(t *try) error {
 			if err := t.stopAnyhow(atStep(2, 10)); err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ import (
 var locked = fault{
 	name: "a second process", injected: "the same command three times while the first process is frozen (SIGSTOP), which then goes on",
 	attack: func(b *bench) outcome {
-		return b.tries(b.count(4, 1), b.ofEachKind(b.xla()), func(t *try) error {
+		return b.tries(b.count(4, 1), b.ofEachKind("go"), func(t *try) error {
 			p, err := t.live()
 			if err != nil {
 				return err

@@ -25,7 +25,7 @@ const (
 	codeKilled     = 137
 	codeTerminated = 143
 	// codeUnwritable is that of a run that cannot be written.
-	codeUnwritable = 1
+	codeUnwritable = 6
 )
 
 // process is a running fcnx.

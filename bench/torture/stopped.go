@@ -8,7 +8,7 @@ import (
 // stoppedAt is a run that a signal ends at random steps.
 func stoppedAt(name, injected string, s syscall.Signal, code int) fault {
 	return fault{name: name, injected: injected, attack: func(b *bench) outcome {
-		return b.tries(b.count(9, 1), b.ofEachKind(b.xla()), func(t *try) error {
+		return b.tries(b.count(6, 1), b.ofEachKind(b.xla()), func(t *try) error {
 			if err := t.stop(atStep(1, 12), s, code); err != nil {
 				return err
 			}
