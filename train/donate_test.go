@@ -41,7 +41,7 @@ func TestDonationSavesMemory(t *testing.T) {
 			memory, err := memoryOf(step)
 			require.NoError(t, err)
 			require.Equal(t, changed, memory.Aliased)
-			// All that comes out beside the variables is the loss; XLA counts a pointer
+			// All that comes out beside the variables is the loss and the checksum; XLA counts a pointer
 			// for each output.
 			require.Less(t, memory.Outputs-memory.Aliased, int64(16*(e.store.NumVariables()+1)))
 		})

@@ -40,7 +40,7 @@ func TestTinySum(t *testing.T) {
 					want = want && isFinite(float64(v))
 				}
 				in := tensors.FromFlatDataAndDimensions(values, dims...)
-				out, err := exec.Exec(in)
+				out, err := exec.Call(in)
 				require.NoError(t, err)
 				require.Equal(t, want, isFinite(float64(tensors.ToScalar[float32](out[0]))), "%v %v in %v", put, fill, dims)
 				finalize(out)

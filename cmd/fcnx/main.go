@@ -38,9 +38,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out, results := resultsTo(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if cmd.Name() != "train" { // a run keeps what it says in its directory, and is whole without
+		err = results.whole(err)
+	}
 	if err == nil {
 		return exitDone
 	}

@@ -89,7 +89,10 @@ func (p *trainPlan) openRun(data *trainData, all stages, backend *device.Backend
 	r.listener = p.listener
 	names, err := datasets.FormatClasses(data.classes)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(r.Dir, classesName), names, 0o666)
+		err = checkpoints.ReplaceFile(filepath.Join(r.Dir, classesName), func(f *os.File) error {
+			_, err := f.Write(names)
+			return err
+		})
 	}
 	if err == nil {
 		r.manager, err = checkpoints.NewManager(r.Run, p.config.Checkpoint.Keep, warn)

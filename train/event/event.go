@@ -43,7 +43,8 @@ func (h Head) At() time.Time { return h.Time }
 
 // Started is said once a process, when a run begins and when it is resumed, and again
 // by a run of several stages when it comes to the next one: what it says of the
-// network, the rhythm and the warm-up is that stage's from there on.
+// network, the rhythm and the warm-up is that stage's from there on. A run that diverged
+// and goes back says it too, with Resumed and the step of the checkpoint.
 type Started struct {
 	Head
 	Run     string   `json:"run"`     // the run's name
@@ -66,7 +67,7 @@ type Started struct {
 	Steps   int64    `json:"steps"` // steps the run will have when it ends
 	Epochs  float64  `json:"epochs"`
 	Batch   int      `json:"batch"`
-	Resumed bool     `json:"resumed"` // this process goes on with what another has left
+	Resumed bool     `json:"resumed"` // goes on with what another process has left, or back to what this one has
 	// What a reader needs to tell how long the rest will take: steps between
 	// evaluations (0: only one, at the end) and between checkpoints besides those of
 	// evaluations (0: none), and steps of rising rate at the beginning of the stage.
