@@ -101,8 +101,7 @@ var errDone = errors.New("all steps are done")
 // evaluation or a compiler fails is saved too; only what a failed step or a NaN
 // has spoilt is not.
 func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
-	own := *l
-	s := &session{Loop: &own, Progress: p, kept: keeping{step: p.Step, at: l.Now()}}
+	s := &session{Loop: l, Progress: p, kept: keeping{step: p.Step, at: l.Now(), patience: l.SavePatience}}
 	err := s.run(ctx)
 	cause := context.Cause(ctx)
 	stopped := err != nil && !s.spoilt && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))

@@ -57,9 +57,10 @@ type keeping struct {
 	underStep int64
 	held      time.Duration // how long training has stood still for it
 
-	failing time.Time // since when checkpoints fail; zero: they do not
-	failure error     // of the last one that did
-	again   time.Time // not before
+	patience time.Duration // with a disk that fails
+	failing  time.Time     // since when checkpoints fail; zero: they do not
+	failure  error         // of the last one that did
+	again    time.Time     // not before
 }
 
 func (s *session) saveIsDue() bool {
@@ -149,14 +150,14 @@ func (s *session) endure(err error) error {
 	if first {
 		s.kept.failing = now
 	}
-	if now.Sub(s.kept.failing) >= s.SavePatience {
+	if now.Sub(s.kept.failing) >= s.kept.patience {
 		s.spoilt = true // or saved no better a second time
 		return err
 	}
 	s.kept.again = now.Add(saveAgain)
 	if first {
 		s.note(event.LevelWarning, fmt.Sprintf("%v. The run goes on and tries again every %v; if that fails for %v, it ends",
-			err, saveAgain, s.SavePatience))
+			err, saveAgain, s.kept.patience))
 	}
 	return nil
 }
@@ -184,7 +185,7 @@ func (s *session) keepEnd(ctx context.Context) error {
 // is under way may fail; it is tried once more, with all there is by now. Only while the
 // Stepper compiles it cannot be asked for that.
 func (s *session) keepLast() error {
-	s.SavePatience = 0
+	s.kept.patience = 0
 	if err := s.awaitSaved(); s.spoilt {
 		return err
 	}
