@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/memtest"
 )
 
 // hostile is a file of testdata/hostile.
@@ -203,6 +205,7 @@ func TestCMYK(t *testing.T) {
 
 // No walk reads on for ever, or holds more than a segment, whatever the file says.
 func FuzzFacts(f *testing.F) {
+	memtest.Cap(f)
 	for _, name := range []string{"turned.jpg", "turned.png", "turned.webp", "animated.png", "animated.webp", "cmyk.jpg"} {
 		f.Add(hostile(f, name))
 	}
