@@ -35,7 +35,7 @@ func InAnotherProcess(t *testing.T, attrs ...*syscall.SysProcAttr) bool {
 	defer runtime.UnlockOSThread()
 	for _, attr := range attrs {
 		// By this name it starts whatever directory the test binary is in.
-		cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
+		cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$") // #nosec G204 -- the test itself
 		attr.Pdeathsig = syscall.SIGKILL
 		cmd.Dir, cmd.SysProcAttr = "/", attr
 		cmd.Env = append(os.Environ(), againVariable+"="+t.Name())

@@ -132,7 +132,12 @@ func TestRunAmongMany(t *testing.T) {
 			"--metrics-addr", "127.0.0.1:0", "--metrics-file", filepath.Join(dir, "a.prom")),
 			strings.NewReader(""), &stdout, stderr)
 	}()
-	url := <-urls
+	var url string
+	select {
+	case url = <-urls:
+	case code := <-ended:
+		t.Fatalf("it ended with %d: %s", code, stderr.said())
+	}
 
 	var others sync.WaitGroup
 	for range 2 {
@@ -184,6 +189,12 @@ type lineWatcher struct {
 	found   chan<- string
 	mu      sync.Mutex
 	text    bytes.Buffer
+}
+
+func (w *lineWatcher) said() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 func (w *lineWatcher) Write(p []byte) (int, error) {
