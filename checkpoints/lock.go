@@ -31,10 +31,17 @@ func (r *Run) Lock(now time.Time) error {
 	if r.lock != nil {
 		return fmt.Errorf("%s is locked by this process already", r.Dir)
 	}
-	f, err := os.OpenFile(filepath.Join(r.Dir, lockName), os.O_RDWR|os.O_CREATE, 0o666)
+	f, err := OpenOwn(r.lockPath(), os.O_RDWR)
 	if err != nil {
 		return fmt.Errorf("lock the run: %w", err)
 	}
+	return r.take(f, now)
+}
+
+func (r *Run) lockPath() string { return filepath.Join(r.Dir, lockName) }
+
+// take locks the lock file, which is closed where that fails.
+func (r *Run) take(f *os.File, now time.Time) error {
 	if err := lockExclusive(f); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
@@ -108,7 +115,7 @@ func readHolder(f *os.File) (Holder, error) {
 
 // Holder tells which process writes the run now; held is false when none does.
 func (r *Run) Holder() (h Holder, held bool, err error) {
-	f, _, err := OpenRegular(filepath.Join(r.Dir, lockName))
+	f, _, err := OpenRegular(r.lockPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return Holder{}, false, nil
 	}

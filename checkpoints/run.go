@@ -87,7 +87,7 @@ func Create(dir string, config []byte, now time.Time) (*Run, error) {
 // that tries every night would fill the place with empty ones. Where another process
 // is at it by now, or has put something there, it stays.
 func (r *Run) unmake() {
-	path := filepath.Join(r.Dir, lockName)
+	path := r.lockPath()
 	if r.lock == nil {
 		// It could not even be locked: then there is no lock, or it has nothing in it.
 		f, err := os.Open(path)

@@ -205,22 +205,14 @@ func TestStaleLockOfAReusedNumber(t *testing.T) {
 
 // Whoever opened the lock of a directory that was then taken away holds nothing.
 func TestLockThatWasRemoved(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	require.NoError(t, os.Mkdir(dir, 0o777))
-	r := &Run{Dir: dir}
-	other, err := os.Create(filepath.Join(dir, lockName))
+	r := &Run{Dir: t.TempDir()}
+	f, err := OpenOwn(r.lockPath(), os.O_RDWR)
 	require.NoError(t, err)
-	require.NoError(t, unix.Flock(int(other.Fd()), unix.LOCK_EX))
-	result := make(chan error)
-	go func() { result <- r.Lock(testTime) }()
-	time.Sleep(20 * time.Millisecond) // it has opened the file, and waits; if not, it makes another
-	require.NoError(t, os.Remove(other.Name()))
-	require.NoError(t, other.Close())
-	if err := <-result; err != nil {
-		require.EqualError(t, err, "lock the run: "+dir+" was removed just now; try again")
-		return
-	}
-	require.FileExists(t, other.Name())
+	require.NoError(t, os.Remove(r.lockPath()))
+	require.EqualError(t, r.take(f, testTime), "lock the run: "+r.Dir+" was removed just now; try again")
+	require.ErrorIs(t, f.Close(), os.ErrClosed)
+	require.NoError(t, r.Lock(testTime), "on a new file")
+	require.FileExists(t, r.lockPath())
 	require.NoError(t, r.Close())
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Info describes one tensor of a safetensors file.
@@ -80,7 +81,7 @@ func Open(path string) (*File, error) {
 }
 
 // OpenRegular opens a file that has a size, which it returns, and nothing else: opening
-// a named pipe would wait for its writer.
+// a named pipe would wait for its writer. What becomes one meanwhile is not waited for.
 func OpenRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -89,11 +90,14 @@ func OpenRegular(path string) (*os.File, int64, error) {
 	if !info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%s is not a file", path)
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, err
 	}
 	info, err = f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a file", path)
+	}
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}

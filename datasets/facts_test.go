@@ -213,7 +213,9 @@ func FuzzFacts(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, format := range formats() {
 			e := &encoded{file: nopCloser{bytes.NewReader(file)}, format: format}
-			facts := e.readFacts()
+			var facts facts
+			// Segments of 64 KiB, of which each is in the file, and small chunks.
+			memtest.Bound{Any: 256 << 10, PerByte: 4}.Within(t, len(file), func() { facts = e.readFacts() })
 			require.True(t, facts.orientation >= 0 && facts.orientation <= 8)
 			require.True(t, facts.frame == 0 || isFrame(facts.frame))
 		}

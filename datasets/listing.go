@@ -56,8 +56,9 @@ func (s *pairs) pairUp(imageDir, maskDir string) error {
 
 // found is the file that a directory has under one name without extension.
 type found struct {
-	name string // its path below the data set's directory
-	err  error  // why it cannot be used
+	name  string // its path below the data set's directory
+	err   error  // why it cannot be used
+	first string // the first by their names of those that there are; its own where it is alone
 }
 
 // maxListed bounds the files of a directory, and with them the memory of a list: about
@@ -129,7 +130,7 @@ func (s *pairs) entries(dir string, see func(fs.DirEntry) error) error {
 
 // put puts the file name, which is somewhere below dir, into all.
 func (s *pairs) put(all map[string]found, dir, name string) {
-	file := found{name: name}
+	file := found{name: name, first: name}
 	id := strings.TrimPrefix(name, dir+"/")
 	if info, err := s.root.Stat(name); err != nil {
 		file.err = plainPathError(err)
@@ -144,13 +145,14 @@ func (s *pairs) put(all map[string]found, dir, name string) {
 	} else if file.err == nil {
 		file.err = fmt.Errorf("not a file that is read here (%s)", strings.Join(imageExtensions, " "))
 	}
-	// Of several with one name it is the last that is complained of, and the order of
-	// the disk must not show.
+	// Of several with one name it is the last that is complained of, and the first that
+	// is named: the order of the disk must not show.
 	if other, twice := all[id]; twice {
+		first := min(file.first, other.first)
 		if other.name > file.name {
-			file, other = other, file
+			file = other
 		}
-		file.err = fmt.Errorf("%s has the same name", Printable(s.path(other.name)))
+		file.first, file.err = first, fmt.Errorf("%s has the same name", Printable(s.path(first)))
 	}
 	all[id] = file
 }

@@ -13,6 +13,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"unsafe"
 )
@@ -59,6 +60,9 @@ var apiNeeds = []struct {
 func tryHere(path string) error {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name)) // #nosec G103 -- C's memory, given back where it was taken
+	// dlerror tells of the thread that it is called on.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	handle := C.dlopen(name, C.RTLD_LAZY|C.RTLD_LOCAL)
 	if handle == nil {
 		return errors.New(strings.TrimPrefix(C.GoString(C.dlerror()), path+": "))

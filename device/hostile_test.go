@@ -145,6 +145,7 @@ func TestTrialAnswers(t *testing.T) {
 		"printf '\\nfcnx-plugin-trial: maybe\\n'":                              "loading it ends the process that does (no answer)",
 		"echo oh, dear >&2; kill -BUS $$":                                      `loading it ends the process that does (signal: bus error): "oh, dear"`,
 		"yes | head -c 1000000":                                                "loading it ends the process that does (no answer)",
+		"printf '\\nfcnx-plugin-trial: no \\033[2Jluck\\n'":                    "\ufffd[2Jluck",
 	} {
 		err := askTrial(t.Context(), time.Minute, func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, "/bin/sh", "-c", script) })
 		if want == "" {
@@ -153,6 +154,37 @@ func TestTrialAnswers(t *testing.T) {
 		}
 		require.EqualError(t, err, want, script)
 	}
+}
+
+// What a library leaves running does not stay, and is not waited for.
+func TestTrialThatLeavesProcesses(t *testing.T) {
+	for name, redirect := range map[string]string{"with the output": "", "without": " >/dev/null 2>&1"} {
+		t.Run(name, func(t *testing.T) {
+			pid := filepath.Join(t.TempDir(), "pid")
+			script := "sleep 1000" + redirect + " & echo $! >" + pid + "; printf '\nfcnx-plugin-trial: ok\n'"
+			err := askTrial(t.Context(), time.Minute, func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, "/bin/sh", "-c", script) })
+			if redirect == "" {
+				require.EqualError(t, err, "loading it starts processes that stay")
+			} else {
+				require.NoError(t, err)
+			}
+			text, err := os.ReadFile(pid)
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return !lives(t, strings.TrimSpace(string(text))) }, time.Minute, time.Millisecond)
+		})
+	}
+}
+
+// lives tells whether a process is there and no zombie, which waits for its parent alone.
+func lives(t *testing.T, pid string) bool {
+	t.Helper()
+	stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	if err != nil {
+		return false
+	}
+	_, state, ok := strings.Cut(string(stat), ") ")
+	require.True(t, ok)
+	return state[0] != 'Z'
 }
 
 // Who else may change library, record or their directories may change the plugin.

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // Loading a library runs its code. Of the libraries whose hashes fcnx knows it is known
@@ -56,14 +58,24 @@ func askTrial(ctx context.Context, wait time.Duration, start func(context.Contex
 	var out, said firstBytes
 	cmd.Stdout, cmd.Stderr = &out, &said
 	cmd.WaitDelay = time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	// It ends with this process, whatever ends this one. The kernel goes by the thread
+	// that starts it, which has to stay until then.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = kill
 	err := cmd.Run()
+	if cmd.Process != nil {
+		_ = kill() // of what it has started: as a rule there is nothing
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case timed.Err() != nil:
 		return fmt.Errorf("loading it does not come to an end within %v", wait)
+	case errors.Is(err, exec.ErrWaitDelay):
+		return errors.New("loading it starts processes that stay")
 	}
 	if err == nil {
 		if err = trialAnswer(out.kept); !errors.Is(err, errNoAnswer) {
@@ -92,9 +104,20 @@ func trialAnswer(out []byte) error {
 	case verdict == "ok":
 		return nil
 	case no:
-		return errors.New(reason)
+		return errors.New(printable(reason))
 	}
 	return errNoAnswer
+}
+
+// printable is a reason without what would move a cursor or colour a terminal: the
+// dynamic loader quotes names of the library.
+func printable(reason string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, reason)
 }
 
 // firstBytes keeps the first 64 KiB that are written to it and drops the rest.

@@ -37,7 +37,7 @@ func npyHeader(classes, h, w int) []byte {
 // createNPY makes the file under another name; commit gives it its own.
 func createNPY(path string, classes, h, w int) (*npy, error) {
 	header := npyHeader(classes, h, w)
-	file, err := os.Create(partial(path))
+	file, err := createPartial(path)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -146,9 +147,19 @@ func writePNG(path string, img image.Image) error {
 // partial is what a file is called until it is whole.
 func partial(path string) string { return path + ".tmp" }
 
+// createPartial makes that file anew, in the place of what a killed process has left
+// there or of a link, which is not followed.
+func createPartial(path string) (*os.File, error) {
+	path = partial(path)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
 // replace puts what write writes at path, all of it or nothing.
 func replace(path string, write func(io.Writer) error) error {
-	file, err := os.Create(partial(path))
+	file, err := createPartial(path)
 	if err != nil {
 		return err
 	}

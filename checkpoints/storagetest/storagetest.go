@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -28,9 +29,14 @@ func InAnotherProcess(t *testing.T, attrs ...*syscall.SysProcAttr) bool {
 		return true
 	}
 	var err error
+	// It ends with this process, which may run out of time. The kernel goes by the thread
+	// that starts it, which has to stay until then.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for _, attr := range attrs {
 		// By this name it starts whatever directory the test binary is in.
-		cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
+		cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$") // #nosec G204 -- the test itself
+		attr.Pdeathsig = syscall.SIGKILL
 		cmd.Dir, cmd.SysProcAttr = "/", attr
 		cmd.Env = append(os.Environ(), againVariable+"="+t.Name())
 		var out bytes.Buffer

@@ -252,7 +252,7 @@ func (r splitReport) print(out io.Writer) {
 	fmt.Fprintln(table, "label\tclass\tpixels\tshare\timages\t")
 	labelled := int64(0)
 	for i, c := range r.Classes {
-		fmt.Fprintf(table, "%d\t%s\t%d\t%.2f%%\t%d\t\n", i, c.Name, c.Pixels, 100*c.Frequency, c.Images)
+		fmt.Fprintf(table, "%d\t%s\t%d\t%.2f%%\t%d\t\n", i, harmless(c.Name), c.Pixels, 100*c.Frequency, c.Images)
 		labelled += c.Pixels
 	}
 	table.Flush()

@@ -118,7 +118,7 @@ func printDiagnosis(cmd *cobra.Command, d diagnosis) error {
 		if c.Repair != "" {
 			detail += "; repair: " + c.Repair
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", c.Status, c.Name, detail)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", c.Status, c.Name, harmless(detail))
 	}
 	conclusion := "computes on " + d.Backend
 	if d.Backend == "" {
@@ -205,7 +205,12 @@ func checkTool(ctx context.Context, name, repair string, args ...string) check {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput() // #nosec G204 -- a tool of the PATH, as the user has it
+	cmd := exec.CommandContext(ctx, path, args...) // #nosec G204 -- a tool of the PATH, as the user has it
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it has started something that holds its output, and ended well itself
+	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	c.Detail = path + ": " + line
 	if err != nil {

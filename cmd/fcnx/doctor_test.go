@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,4 +34,21 @@ func TestDoctorOnXLA(t *testing.T) {
 	require.Equal(t, statusOK, found["cpu plugin"].Status)
 	require.Regexp(t, `^PJRT \d+\.\d+, 1 device\(s\), .* a tiny graph is right`, found["cpu backend"].Detail)
 	require.Empty(t, stderr.String())
+}
+
+// A python3 that is a script, as pyenv's, may start what outlives it and holds its output:
+// doctor waited for that, too.
+func TestToolThatLeavesAProcess(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\necho Python 3.99\nsleep 1000 &\necho $! >" + filepath.Join(dir, "pid") + "\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "python3"), []byte(script), 0o755))
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	c := checkPython(t.Context())
+	text, err := os.ReadFile(filepath.Join(dir, "pid"))
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL), "it was not waited for")
+	require.Equal(t, statusOK, c.Status, c.Detail)
+	require.Equal(t, filepath.Join(dir, "python3")+": Python 3.99", c.Detail)
 }

@@ -132,7 +132,12 @@ func TestRunAmongMany(t *testing.T) {
 			"--metrics-addr", "127.0.0.1:0", "--metrics-file", filepath.Join(dir, "a.prom")),
 			strings.NewReader(""), &stdout, stderr)
 	}()
-	url := <-urls
+	var url string
+	select {
+	case url = <-urls:
+	case code := <-ended:
+		t.Fatalf("it ended with %d: %s", code, stderr.said())
+	}
 
 	var others sync.WaitGroup
 	for range 2 {
@@ -168,6 +173,11 @@ func TestRunAmongMany(t *testing.T) {
 		}
 	})
 	others.Wait()
+	// A compilation that is under way when a run is stopped is left, with the device's
+	// buffers; so it is stopped when the last one is over, and all was answered.
+	require.Eventually(t, func() bool {
+		return strings.Contains(events(t, dir), `"kind":"eval"`) && strings.Contains(stderr.said(), "asked to nonsense")
+	}, 5*time.Minute, 10*time.Millisecond)
 	stop := inProcess(t.Context(), "stop", running)
 	require.Equal(t, exitDone, stop.code, stop.stderr)
 	require.Contains(t, stop.stdout, running+" stopped after step ")
@@ -175,7 +185,7 @@ func TestRunAmongMany(t *testing.T) {
 	require.Contains(t, events(t, dir), event.ActionHalveLR)
 	http.DefaultClient.CloseIdleConnections()
 	require.NoError(t, goleak.Find(there...))
-	require.Zero(t, pjrt.BuffersAlive())
+	require.Zero(t, pjrt.BuffersAlive(), stderr.said())
 }
 
 // lineWatcher is a writer that looks for one text in what is written to it.
@@ -184,6 +194,12 @@ type lineWatcher struct {
 	found   chan<- string
 	mu      sync.Mutex
 	text    bytes.Buffer
+}
+
+func (w *lineWatcher) said() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 func (w *lineWatcher) Write(p []byte) (int, error) {
@@ -210,7 +226,7 @@ func TestLongRunHoldsNoMore(t *testing.T) {
 	code := run(t.Context(), smallRun(dir, "--backend", "cpu", "--steps", "400", "--set", "checkpoint.every_steps=10",
 		"--set", "eval.every_steps=50", "--ui", "json"), strings.NewReader(""), counts, &stderr)
 	require.Equal(t, exitDone, code, stderr.String())
-	require.Len(t, counts.files, 40, "one for each checkpoint")
+	require.Len(t, counts.files, 41, "one for each checkpoint, and one before the first evaluation is compiled")
 	for name, values := range map[string][]int{"descriptors": counts.files, "device buffers": counts.buffers, "bytes of Go": counts.heap} {
 		early, late := median(values[5:15]), median(values[30:])
 		t.Logf("%s: %d after 50 to 150 steps, %d after 300 to 400", name, early, late)
@@ -219,8 +235,9 @@ func TestLongRunHoldsNoMore(t *testing.T) {
 			// A checkpoint held back at each save would be 1.6 MB each time.
 			require.Less(t, late, early+(4<<20))
 		default:
-			// What the moment has open, a file that is being written, comes and goes.
-			require.InDelta(t, early, late, 2, name)
+			// What the moment has open, a file that is being written or a batch on its way,
+			// comes and goes. One held back at each save would be 20 more.
+			require.Less(t, late, early+10, name)
 		}
 	}
 }

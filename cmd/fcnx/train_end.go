@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -14,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/fcnx/fcnx/checkpoints"
 	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/predict"
 	"github.com/fcnx/fcnx/train"
@@ -88,7 +88,7 @@ func writeOverlays(ctx context.Context, engine *train.Engine, run *trainRun) ([]
 			}
 			strip := predict.Strip(sample.Image, sample.Label, maskOf(b, scored.Masks, i), run.data.classes)
 			path := filepath.Join(dir, overlayName(sample.ID))
-			if err := writePNG(path, strip); err != nil {
+			if err := checkpoints.ReplaceFile(path, func(f *os.File) error { return png.Encode(f, strip) }); err != nil {
 				return nil, err
 			}
 			paths = append(paths, path)
@@ -121,18 +121,6 @@ func maskOf(b *datasets.Batch, masks []uint8, i int) *image.Gray {
 	h, w := int(b.LabelSizes[2*i]), int(b.LabelSizes[2*i+1])
 	all := &image.Gray{Pix: masks[i*b.LabelH*b.LabelW:][:b.LabelH*b.LabelW], Stride: b.LabelW, Rect: image.Rect(0, 0, b.LabelW, b.LabelH)}
 	return all.SubImage(image.Rect(0, 0, w, h)).(*image.Gray)
-}
-
-func writePNG(path string, img image.Image) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(png.Encode(f, img), f.Close())
-	if err != nil {
-		err = errors.Join(err, os.Remove(path)) // half a picture
-	}
-	return err
 }
 
 // printEnd is the result of a run: the last evaluation class by class, and where

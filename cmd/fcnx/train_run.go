@@ -56,7 +56,7 @@ func (p *trainPlan) openRun(data *trainData, all stages, backend *device.Backend
 				what = "staged"
 			}
 			name = checkpoints.NewName(kind+"-"+what, func(name string) bool {
-				_, err := os.Lstat(filepath.Join(p.config.Run.Out, name))
+				_, err := os.Lstat(filepath.Join(p.config.Run.Out, name)) // #nosec G703 -- run.out is where the user wants it
 				return err == nil
 			})
 			p.config.Run.Name = name

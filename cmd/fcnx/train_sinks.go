@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fcnx/fcnx/checkpoints"
 	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/train/sink"
 )
@@ -39,7 +40,7 @@ func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnin
 	if cut > 0 {
 		notes.warn(fmt.Sprintf("%s ended in the middle of a line; these %d bytes are cut off", run.EventsPath(), cut))
 	}
-	log, err := os.OpenFile(run.LogPath(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	log, err := checkpoints.OpenOwn(run.LogPath(), os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return nil, errors.Join(err, events.Close())
 	}

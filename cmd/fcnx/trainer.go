@@ -292,7 +292,7 @@ func becomeTrainer(run *checkpoints.Run) error {
 	if err != nil {
 		return nil
 	}
-	log, err := os.OpenFile(run.LogPath(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	log, err := checkpoints.OpenOwn(run.LogPath(), os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,10 @@ func Ask(dir string, r Request) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: no run directory is there; name one, as in runs/NAME", dir)
 	}
-	f, err := os.OpenFile(Path(dir), os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o666)
+	f, err := os.OpenFile(Path(dir), os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0o666)
+	if errors.Is(err, syscall.ELOOP) {
+		return fmt.Errorf("ask the run: %s is a link, which is not written to; remove it", Path(dir))
+	}
 	if err != nil {
 		return fmt.Errorf("ask the run: %w%s", err, advice(err))
 	}

@@ -87,6 +87,8 @@ func TestAskRefuses(t *testing.T) {
 	dir := t.TempDir()
 	fifo := t.TempDir()
 	require.NoError(t, syscall.Mkfifo(Path(fifo), 0o666))
+	linked := t.TempDir()
+	require.NoError(t, os.Symlink("another's", Path(linked)))
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o666))
 	for _, test := range []struct {
@@ -97,9 +99,11 @@ func TestAskRefuses(t *testing.T) {
 		{file, "save", "me", "file: no run directory is there"},
 		{dir, "save", strings.Repeat("x", MaxLine), "at most 4096 fit on a line"},
 		{fifo, "save", "me", "control.jsonl is no regular file; remove it"},
+		{linked, "save", "me", "control.jsonl is a link, which is not written to; remove it"},
 	} {
 		require.ErrorContains(t, Ask(test.dir, Request{noon, test.action, test.by}), test.want)
 	}
+	require.NoFileExists(t, filepath.Join(linked, "another's"))
 	require.NoFileExists(t, Path(dir), "who is refused leaves nothing behind")
 	require.Contains(t, advice(&os.PathError{Err: syscall.EACCES}), "ask as the user who trains it")
 	require.Contains(t, advice(&os.PathError{Err: syscall.EROFS}), "ask as the user who trains it")

@@ -1,10 +1,12 @@
 package sink
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/fcnx/fcnx/train/event"
 )
@@ -26,7 +28,11 @@ type JSONL struct {
 // last line without its end, which a crash has left behind, is cut off: cut is how
 // many bytes that were.
 func OpenJSONL(path string) (j *JSONL, cut int64, err error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
+	// What a link leads to is somebody else's, and neither cut off nor written to.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, 0, fmt.Errorf("%s is a link, and a run writes to none; remove it", path)
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -86,6 +86,19 @@ func TestJSONLCutsOffATornLine(t *testing.T) {
 	}
 }
 
+// A run directory may come from anywhere: the end of another file is not cut off.
+func TestJSONLFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "precious"), []byte("a\nb"), 0o644))
+	path := filepath.Join(dir, "events.jsonl")
+	require.NoError(t, os.Symlink("precious", path))
+	_, _, err := sink.OpenJSONL(path)
+	require.EqualError(t, err, path+" is a link, and a run writes to none; remove it")
+	text, err := os.ReadFile(filepath.Join(dir, "precious"))
+	require.NoError(t, err)
+	require.Equal(t, "a\nb", string(text))
+}
+
 func TestJSONLLeavesOtherFilesAlone(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "weights.bin")
