@@ -7,8 +7,8 @@ import (
 )
 
 // CompilingError says that a run was stopped while a graph was being compiled. That
-// cannot be broken off, so it still goes on: the engine and what it runs on must be left
-// alone from here on, and the process ends with them.
+// cannot be broken off, so it still goes on: nothing may be asked of the Stepper any more
+// but, of an [Engine], whether it can be closed.
 type CompilingError struct {
 	What  string
 	cause error

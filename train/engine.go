@@ -159,6 +159,8 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	if e.compiled[what] {
 		return nil
 	}
+	e.busy.Lock() // until nothing of the engine is in use any more, whoever waits for that
+	defer e.busy.Unlock()
 	if err := before.call(what); err != nil {
 		return err
 	}
@@ -172,8 +174,6 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	for i, t := range in {
 		dims[i] = t.Shape()
 	}
-	e.busy.Lock()
-	defer e.busy.Unlock()
 	if _, err := exec.Compile(dims...); err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
@@ -206,9 +206,11 @@ func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResul
 	}
 	result.Read = e.now().Sub(computed)
 	if e.debug != nil && (result.Spoilt || !isFinite(result.Loss)) {
-		result.Where, err = e.explain(b, at, lr)
+		if result.Where, err = e.explain(b, at, lr); err != nil {
+			result.Where = fmt.Sprintf("where it began could not be found: %v", err)
+		}
 	}
-	return result, err
+	return result, nil
 }
 
 // Eval scores a batch: it adds the batch's counts to into. The masks that were
@@ -290,17 +292,18 @@ func pixels(b *datasets.Batch) []*tensors.Tensor {
 	}
 }
 
-// Close gives the engine's memory back. One that is still compiling, of which a
-// [*CompilingError] told, keeps it.
-func (e *Engine) Close() {
+// Close gives the engine's memory back. It is false where the engine is still compiling,
+// of which a [*CompilingError] told: then it keeps its memory, and needs its backend.
+func (e *Engine) Close() bool {
 	if !e.busy.TryLock() {
-		return
+		return false
 	}
 	defer e.busy.Unlock()
 	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
 		exec.Finalize()
 	}
 	e.store.Finalize()
+	return true
 }
 
 func finalize(ts []*tensors.Tensor) {

@@ -101,12 +101,15 @@ var errDone = errors.New("all steps are done")
 // evaluation or a compiler fails is saved too; only what a failed step or a NaN
 // has spoilt is not.
 func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
-	own := *l
-	s := &session{Loop: &own, Progress: p, kept: keeping{step: p.Step, at: l.Now()}}
+	s := &session{Loop: l, Progress: p, kept: keeping{step: p.Step, at: l.Now(), patience: l.SavePatience}}
 	err := s.run(ctx)
 	cause := context.Cause(ctx)
-	stopped := err != nil && !s.spoilt && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
-	if err != nil && !s.spoilt {
+	stopped := err != nil && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
+	if s.spoilt {
+		// What is under way is from before that, and good; nobody may be left writing.
+		return s.Progress, errors.Join(err, s.awaitSaved())
+	}
+	if err != nil {
 		if s.left == nil {
 			s.answerLast()
 		}
@@ -120,7 +123,7 @@ func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 		}
 	}
 	if stopped {
-		err = &InterruptedError{Progress: s.Progress, Saved: s.Step > 0, Cause: cause, Left: s.left}
+		err = &InterruptedError{Progress: s.Progress, Saved: s.Step > 0, Cause: cause}
 	}
 	return s.Progress, err
 }

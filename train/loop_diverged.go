@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train/event"
 )
 
 // namedSamples is how many samples of a batch an error names.
@@ -27,8 +28,12 @@ func (s *session) diverged(b *datasets.Batch, r StepResult) error {
 	if lost.Where != "" && len(b.IDs) > 0 {
 		lost.Where += "; samples " + listed(b.IDs)
 	}
-	if err := s.awaitSaved(); s.spoilt {
+	err := s.awaitSaved()
+	if s.spoilt {
 		return err // what was being saved is bad already
+	}
+	if err != nil {
+		s.note(event.LevelWarning, err.Error()) // nothing will try it again
 	}
 	lost.LastGood = s.kept.step
 	return lost

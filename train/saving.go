@@ -57,6 +57,8 @@ type keeping struct {
 	underStep int64
 	held      time.Duration // how long training has stood still for it
 
+	patience time.Duration // with checkpoints that fail
+
 	failing time.Time // since when checkpoints fail; zero: they do not
 	failure error     // of the last one that did
 	again   time.Time // not before
@@ -65,7 +67,7 @@ type keeping struct {
 func (s *session) saveIsDue() bool {
 	switch now := s.Now(); {
 	case !s.kept.failing.IsZero():
-		return !now.Before(s.kept.again)
+		return s.kept.under == nil && !now.Before(s.kept.again)
 	case s.SaveEvery > 0 && s.Step%s.SaveEvery == 0:
 		return true
 	default:
@@ -149,14 +151,14 @@ func (s *session) endure(err error) error {
 	if first {
 		s.kept.failing = now
 	}
-	if now.Sub(s.kept.failing) >= s.SavePatience {
+	if now.Sub(s.kept.failing) >= s.kept.patience {
 		s.spoilt = true // or saved no better a second time
 		return err
 	}
 	s.kept.again = now.Add(saveAgain)
 	if first {
 		s.note(event.LevelWarning, fmt.Sprintf("%v. The run goes on and tries again every %v; if that fails for %v, it ends",
-			err, saveAgain, s.SavePatience))
+			err, saveAgain, s.kept.patience))
 	}
 	return nil
 }
@@ -184,7 +186,7 @@ func (s *session) keepEnd(ctx context.Context) error {
 // is under way may fail; it is tried once more, with all there is by now. Only while the
 // Stepper compiles it cannot be asked for that.
 func (s *session) keepLast() error {
-	s.SavePatience = 0
+	s.kept.patience = 0
 	if err := s.awaitSaved(); s.spoilt {
 		return err
 	}
