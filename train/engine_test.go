@@ -3,7 +3,6 @@ package train
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -234,18 +233,4 @@ func TestEnginePanicsAreErrors(t *testing.T) {
 		_, err = e.Logits(&short)
 		require.ErrorContains(t, err, "prediction")
 	}
-}
-
-// While an engine compiles, from before it is asked whether it may, nobody takes it away.
-func TestCloseWhileCompiling(t *testing.T) {
-	t.Parallel()
-	e, err := NewEngine(cpu(t), engineConfig(headOnly))
-	require.NoError(t, err)
-	stop := errors.New("stop")
-	err = e.CompileStep(shapesBatches(t, "32x32", 1)[0], func(string) error {
-		require.False(t, e.Close())
-		return stop
-	})
-	require.ErrorIs(t, err, stop)
-	require.True(t, e.Close())
 }

@@ -49,16 +49,3 @@ func listed(ids []string) string {
 }
 
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-// Back is the progress of a run that goes back once more, with its learning rate times
-// factor from here on. It is not ok where that would be less than a millionth of the
-// schedule's.
-func (p Progress) Back(factor float64) (next Progress, ok bool) {
-	scale := p.scale() * factor
-	if scale < minRateScale {
-		return p, false
-	}
-	p.RateScale = scale
-	p.Retries++
-	return p, true
-}
