@@ -76,16 +76,39 @@ func (m *Manager) retain(saved Meta) error {
 		return err
 	}
 	slices.Reverse(steps)
+	best := m.bestKept(steps, saved)
 	var errs []error
 	kept := 0
 	for _, step := range steps {
 		if step > saved.Step {
 			continue
 		}
-		if kept++; kept <= m.keep || saved.Best != nil && step == saved.Best.Step {
+		if kept++; kept <= m.keep || step == best {
 			continue
 		}
 		errs = append(errs, remove(filepath.Join(m.run.Dir, stepName(step))))
 	}
 	return errors.Join(errs...)
+}
+
+// bestKept is which of the steps, newest first, has the best evaluation; -1: none. The
+// best one of all may be none of them: its checkpoint failed, on a disk that was full for
+// a while, and the run went on.
+func (m *Manager) bestKept(steps []int64, saved Meta) int64 {
+	if saved.Best == nil || slices.Contains(steps, saved.Best.Step) {
+		return bestStep(saved)
+	}
+	for _, step := range steps {
+		if meta, err := m.run.readMeta(stepName(step)); err == nil && bestStep(meta) == step {
+			return step
+		}
+	}
+	return -1
+}
+
+func bestStep(meta Meta) int64 {
+	if meta.Best == nil {
+		return -1
+	}
+	return meta.Best.Step
 }

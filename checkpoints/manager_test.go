@@ -337,3 +337,36 @@ func TestOldCheckpointCannotBeRemoved(t *testing.T) {
 	require.Len(t, warnings, 1)
 	require.True(t, strings.HasPrefix(warnings[0], "an old checkpoint could not be removed: "), warnings[0])
 }
+
+// The best evaluation's checkpoint may have failed, and the run may have gone on. Then the
+// best that there is stays, and BEST names it.
+func TestBestThatWasNeverSaved(t *testing.T) {
+	r := newRun(t)
+	m := manager(t, r, 1)
+	for step := int64(1); step <= 6; step++ {
+		meta := testMeta(step)
+		switch {
+		case step >= 4: // 4 itself could not be saved
+			meta.Best = &Best{Step: 4, MeanIoU: 0.9}
+		case step >= 2:
+			meta.Best = &Best{Step: 2, MeanIoU: 0.5}
+		}
+		if step != 4 {
+			save(t, m, meta)
+		}
+	}
+	require.Equal(t, []string{"BEST", "LAST", stepName(2), stepName(6)}, list(t, r))
+	name, err := os.ReadFile(filepath.Join(r.Dir, bestName))
+	require.NoError(t, err)
+	require.Equal(t, stepName(2)+"\n", string(name))
+	c, err := r.Best(func(string) {})
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, int64(2), c.Meta.Step)
+
+	// The next one that is better takes its place.
+	meta := testMeta(7)
+	meta.Best = &Best{Step: 7, MeanIoU: 0.95}
+	save(t, m, meta)
+	require.Equal(t, []string{"BEST", "LAST", stepName(7)}, list(t, r))
+}

@@ -37,7 +37,7 @@ func engine(t *testing.T, net models.Config, resized bool) *train.Engine {
 		Net: net, Preprocess: config.Preprocess.Models(), Train: config.Train, Values: randomValues{net}, Resized: resized, Now: time.Now,
 	})
 	require.NoError(t, err)
-	t.Cleanup(e.Close)
+	t.Cleanup(func() { e.Close() })
 	return e
 }
 

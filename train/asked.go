@@ -13,20 +13,8 @@ type Request struct {
 	By     string // who asks, for the record
 }
 
-// minRateScale is where halving ends: twenty times is a millionth, and a rate must
-// not become zero.
-const minRateScale = 1. / (1 << 20)
-
 // notAnyMore answers who asked for what a run that is stopped has no time for.
 const notAnyMore = "not done: the run ends here"
-
-// scale is RateScale where it was set, and else 1.
-func (p Progress) scale() float64 {
-	if p.RateScale == 0 {
-		return 1
-	}
-	return p.RateScale
-}
 
 // answer does what was asked since the last step, or tells why not. Once ctx has
 // ended the rest is for answerLast.

@@ -2,13 +2,15 @@ package train
 
 import (
 	"context"
+	"errors"
 
 	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train/event"
 )
 
 // CompilingError says that a run was stopped while a graph was being compiled. That
-// cannot be broken off, so it still goes on: the engine and what it runs on must be left
-// alone from here on, and the process ends with them.
+// cannot be broken off, so it still goes on: nothing may be asked of the Stepper any more
+// but, of an [Engine], whether it can be closed.
 type CompilingError struct {
 	What  string
 	cause error
@@ -58,4 +60,18 @@ func (b Before) call(what string) error {
 		return nil
 	}
 	return b(what)
+}
+
+// compiles is called before a compilation. What was learned so far is then on its way to
+// the disk: a run that is stopped in the middle of it has nothing left to save.
+func (s *session) compiles(what string) error {
+	err := s.save()
+	s.enter(event.PhaseCompile, what)
+	return err
+}
+
+// compiled is called with what came of it.
+func (s *session) compiled(err error) error {
+	_ = errors.As(err, &s.left)
+	return err
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -44,23 +43,6 @@ type Engine struct {
 	debug    *debugger   // nil: nobody asks where NaN begins
 }
 
-// EngineConfig is what an Engine is made of.
-type EngineConfig struct {
-	Net        models.Config
-	Preprocess models.Preprocess
-	Train      TrainConfig
-	Seed       uint64
-	// Now is the clock by which a step tells what reading its loss took. It must not
-	// be nil.
-	Now func() time.Time
-	// Values are taken over where they have a variable; what they do not have
-	// starts fresh. nil: everything does.
-	Values Values
-	// Resized says that evaluation shows the network images of another size than
-	// their labels: its logits are then brought to the labels' size.
-	Resized bool
-}
-
 // StepResult is what one update of the weights tells.
 type StepResult struct {
 	Loss float64
@@ -83,24 +65,6 @@ type EvalResult struct {
 	Weight float64 // the sum of these pixels' weights
 	// Masks are as of [Engine.Masks]; nil where nobody asked for them.
 	Masks []uint8
-}
-
-// Validate says what keeps an engine from being made, and takes no time: whoever
-// makes engines one after the other learns at the beginning that the last one cannot be.
-func (cfg EngineConfig) Validate() error {
-	if cfg.Now == nil {
-		return errors.New("an engine needs a clock: EngineConfig.Now")
-	}
-	if err := cfg.Net.Validate(); err != nil {
-		return err
-	}
-	if err := cfg.Train.checkGroups(cfg.Net.Variables()); err != nil {
-		return err
-	}
-	if n := len(cfg.Train.ClassWeights); n > 0 && n != cfg.Net.Classes {
-		return fmt.Errorf("train.class_weights has %d numbers for %d classes", n, cfg.Net.Classes)
-	}
-	return nil
 }
 
 // NewEngine makes an engine on an open backend. Nothing is compiled yet, and nothing
@@ -137,50 +101,6 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	return e, nil
 }
 
-// CompileStep gets ready for training steps on batches of b's shape, and
-// CompileEval for scoring them. Where there is something to compile they first
-// call before. It is an error if
-// some of the values that the engine was given belong to nothing in the step.
-func (e *Engine) CompileStep(b *datasets.Batch, before Before) error {
-	err := e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.stepInputs(b, 0, 0) })
-	return errors.Join(err, e.checkValues(err))
-}
-
-// CompileEval is explained at [Engine.CompileStep].
-func (e *Engine) CompileEval(b *datasets.Batch, before Before) error {
-	return e.compile(e.eval, "evaluation", b, before, func() ([]*tensors.Tensor, error) { return e.evalInputs(b) })
-}
-
-func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, before Before, inputs func() ([]*tensors.Tensor, error)) (err error) {
-	what := fmt.Sprintf("%s %dx%dx%d", kind, b.N, b.H, b.W)
-	if b.LabelH != b.H || b.LabelW != b.W {
-		what += fmt.Sprintf(", labels %dx%d", b.LabelH, b.LabelW)
-	}
-	if e.compiled[what] {
-		return nil
-	}
-	if err := before.call(what); err != nil {
-		return err
-	}
-	defer recoverInto(&err, "compiling the "+what)
-	in, err := inputs()
-	if err != nil {
-		return err
-	}
-	defer finalize(in)
-	dims := make([]shapes.Shape, len(in))
-	for i, t := range in {
-		dims[i] = t.Shape()
-	}
-	e.busy.Lock()
-	defer e.busy.Unlock()
-	if _, err := exec.Compile(dims...); err != nil {
-		return fmt.Errorf("compiling the %s: %w", what, err)
-	}
-	e.compiled[what] = true
-	return nil
-}
-
 // Step updates the weights once, for the at-th time (from 0), at rate lr.
 func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResult, err error) {
 	defer recoverInto(&err, "training step")
@@ -206,9 +126,11 @@ func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResul
 	}
 	result.Read = e.now().Sub(computed)
 	if e.debug != nil && (result.Spoilt || !isFinite(result.Loss)) {
-		result.Where, err = e.explain(b, at, lr)
+		if result.Where, err = e.explain(b, at, lr); err != nil {
+			result.Where = fmt.Sprintf("where it began could not be found: %v", err)
+		}
 	}
-	return result, err
+	return result, nil
 }
 
 // Eval scores a batch: it adds the batch's counts to into. The masks that were
@@ -231,30 +153,6 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 		result.Masks, err = tensors.CopyFlatData[uint8](out[3])
 	}
 	return result, err
-}
-
-// Masks returns the most likely class of every pixel of a batch, row-major
-// [N,LabelH,LabelW], at the size of the labels (of which only the size counts).
-func (e *Engine) Masks(b *datasets.Batch) ([]uint8, error) { return predict[uint8](e, e.masks, b) }
-
-// Logits returns the scores of every pixel, row-major [N,Classes,LabelH,LabelW], at
-// the size of the labels.
-func (e *Engine) Logits(b *datasets.Batch) ([]float32, error) {
-	return predict[float32](e, e.logits, b)
-}
-
-func predict[T uint8 | float32](e *Engine, exec *model.Exec, b *datasets.Batch) (flat []T, err error) {
-	defer recoverInto(&err, "prediction")
-	in, err := e.evalInputs(b)
-	if err != nil {
-		return nil, err
-	}
-	out, err := e.call(exec, in)
-	if err != nil {
-		return nil, fmt.Errorf("prediction: %w", err)
-	}
-	defer finalize(out)
-	return tensors.CopyFlatData[T](out[0])
 }
 
 func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor, error) {
@@ -290,17 +188,18 @@ func pixels(b *datasets.Batch) []*tensors.Tensor {
 	}
 }
 
-// Close gives the engine's memory back. One that is still compiling, of which a
-// [*CompilingError] told, keeps it.
-func (e *Engine) Close() {
+// Close gives the engine's memory back. It is false where the engine is still compiling,
+// of which a [*CompilingError] told: then it keeps its memory, and needs its backend.
+func (e *Engine) Close() bool {
 	if !e.busy.TryLock() {
-		return
+		return false
 	}
 	defer e.busy.Unlock()
 	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
 		exec.Finalize()
 	}
 	e.store.Finalize()
+	return true
 }
 
 func finalize(ts []*tensors.Tensor) {

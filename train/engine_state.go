@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -112,15 +113,26 @@ func (e *Engine) Snapshot() (*Snapshot, error) {
 // Variables is what [Engine.Variables] was.
 func (s *Snapshot) Variables() []Variable { return s.variables }
 
-// WriteVariable is as [Engine.WriteVariable], and may be called from any goroutine. What
-// was written is given back to the collector: each variable can be written once.
+// WriteVariable is as [Engine.WriteVariable], and may be called from any goroutine.
 func (s *Snapshot) WriteVariable(path string, w io.Writer) error {
 	v, ok := s.values[path]
 	if !ok {
 		return fmt.Errorf("there is no variable %s", path)
 	}
-	delete(s.values, path)
 	return writeFinite(path, v.dtype, v.data, w)
+}
+
+// Free gives the memory back, to the system where it is much: the collector takes its
+// time, and the next snapshot would find this one still there.
+func (s *Snapshot) Free() {
+	size := 0
+	for _, v := range s.values {
+		size += len(v.data)
+	}
+	clear(s.values)
+	if size > worthFreeing {
+		debug.FreeOSMemory()
+	}
 }
 
 func writeFinite(path string, dtype dtypes.DType, data []byte, w io.Writer) error {

@@ -56,6 +56,7 @@ func (p *probe) nodes() []*graph.Node {
 // tensor in sight, and says where the first NaN or Inf is. What the variables hold
 // afterwards is of no use.
 func (e *Engine) explain(b *datasets.Batch, at int64, lr float64) (where string, err error) {
+	defer recoverInto(&err, "looking for NaN")
 	if err := e.debug.restore(); err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 	"github.com/stretchr/testify/require"
 )
 
@@ -139,4 +140,17 @@ func TestDebugNaNChangesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// That nobody can say where NaN began keeps a run from nothing that it does about it.
+func TestDebugNaNThatFails(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, headOnly, func(c *EngineConfig) { c.Train.DebugNaN = true })
+	b := shapesBatches(t, "32x32", 1)[0]
+	require.NoError(t, e.CompileStep(b, nil))
+	e.debug.before[&model.Variable{}] = nil // one that takes no value
+	r, err := e.Step(b, 0, 1e39)
+	require.NoError(t, err)
+	require.True(t, r.Spoilt)
+	require.Contains(t, r.Where, "where it began could not be found: ")
 }

@@ -34,18 +34,6 @@ type Batches func(context.Context, datasets.Cursor) iter.Seq2[*datasets.Batch, e
 // Pass goes once over the batches of an evaluation ([datasets.Evaluation.Pass]).
 type Pass func(context.Context) iter.Seq2[*datasets.Batch, error]
 
-// Progress is how far a run has come. With the variables it is all the state there
-// is: order, augmentation and dropout are functions of the seed and of these.
-type Progress struct {
-	Step      int64           // updates done
-	Cursor    datasets.Cursor // samples drawn
-	Evaluated int64           // the step of the last evaluation; 0: none yet
-	BestIoU   float64         // the highest mean IoU; meaningful when BestStep > 0
-	BestStep  int64
-	RateScale float64 // times the schedule's learning rate, as people or a retry asked for; 0: 1
-	Retries   int     // how often the run went back because it had diverged
-}
-
 // Previewer keeps pictures of what an evaluation predicts.
 type Previewer interface {
 	Watcher
@@ -97,15 +85,19 @@ var errDone = errors.New("all steps are done")
 // [*InterruptedError] if ctx ended, and a [*DivergedError] if a step gave NaN or Inf.
 //
 // When ctx ends, the step at hand is finished and saved. A compilation cannot be
-// broken off, and is left to itself. What was learned until a sample, an
-// evaluation or a compiler fails is saved too; only what a failed step or a NaN
-// has spoilt is not.
+// broken off, and is left to itself: whoever closes the Stepper learns of it there. What
+// was learned until a sample, an evaluation or a compiler fails is saved too; only what a
+// failed step or a NaN has spoilt is not. No checkpoint is under way when Run returns.
 func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 	s := &session{Loop: l, Progress: p, kept: keeping{step: p.Step, at: l.Now(), patience: l.SavePatience}}
 	err := s.run(ctx)
 	cause := context.Cause(ctx)
-	stopped := err != nil && !s.spoilt && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
-	if err != nil && !s.spoilt {
+	stopped := err != nil && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
+	if s.spoilt {
+		// What is under way is from before that, and good; nobody may be left writing.
+		return s.Progress, errors.Join(err, s.awaitSaved())
+	}
+	if err != nil {
 		if s.left == nil {
 			s.answerLast()
 		}
@@ -119,7 +111,7 @@ func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 		}
 	}
 	if stopped {
-		err = &InterruptedError{Progress: s.Progress, Saved: s.Step > 0, Cause: cause, Left: s.left}
+		err = &InterruptedError{Progress: s.Progress, Saved: s.Step > 0, Cause: cause}
 	}
 	return s.Progress, err
 }
@@ -231,85 +223,6 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 		return err
 	}
 	return nil
-}
-
-// evaluateIfDue scores the weights in the rhythm of the run, and the last ones
-// whatever the rhythm says.
-func (s *session) evaluateIfDue(ctx context.Context) error {
-	if s.Val == nil || s.Evaluated >= s.Step {
-		return nil
-	}
-	last := s.Step >= s.Steps
-	due := s.EvalEvery > 0 && s.evaluationsBy(s.Step) > s.evaluationsBy(s.Step-1)
-	if !last && !due {
-		return nil
-	}
-	return s.evaluate(ctx)
-}
-
-// evaluationsBy counts those that are due until a step. The interval is a product
-// of floats as a rule, and 0.07 epochs of 100 steps are a little more than 7.
-func (s *session) evaluationsBy(step int64) int64 {
-	return int64(float64(step)/s.EvalEvery + 1e-9)
-}
-
-// evaluate scores the weights, and saves them: an evaluation is worth keeping.
-func (s *session) evaluate(ctx context.Context) error {
-	begin := s.Now()
-	s.enter(event.PhaseEval, "")
-	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.scored, len(s.Classes), s.Previews, s.compiles)
-	if err := s.compiled(err); err != nil {
-		return err
-	}
-	s.Evaluated = s.Step
-	s.kept.unsaved = true
-	record := result.Record(s.Classes)
-	record.Head = event.Head{Time: s.Now()}
-	record.Step, record.Epoch, record.Seconds = s.Step, s.epoch(), s.Now().Sub(begin).Seconds()
-	if iou := float64(record.MeanIoU); !math.IsNaN(iou) && (s.BestStep == 0 || iou > s.BestIoU) {
-		s.BestIoU, s.BestStep, record.Best = iou, s.Step, true
-	}
-	s.Emit(record)
-	if s.Scored != nil {
-		s.Scored(result)
-	}
-	if s.Previews != nil {
-		if record, told := s.Previews.Preview(s.Step); told {
-			record.Head, record.Step = event.Head{Time: s.Now()}, s.Step
-			s.Emit(record)
-		}
-	}
-	return s.save()
-}
-
-// compiles is called before a compilation. What was learned so far is then on its way to
-// the disk: a run that is stopped in the middle of it has nothing left to save.
-func (s *session) compiles(what string) error {
-	err := s.save()
-	s.enter(event.PhaseCompile, what)
-	return err
-}
-
-// compiled is called with what came of it.
-func (s *session) compiled(err error) error {
-	_ = errors.As(err, &s.left)
-	return err
-}
-
-// scored is a pass over the validation set, with an eye on what is skipped.
-func (s *session) scored(ctx context.Context) iter.Seq2[*datasets.Batch, error] {
-	return s.Skips.batches(s.Val(ctx), "validation", s.Skips.Val)
-}
-
-// scorer is a Stepper that tells when it goes on to score after a compilation.
-type scorer struct {
-	Stepper
-	session *session
-}
-
-func (s scorer) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (EvalResult, error) {
-	s.session.enter(event.PhaseEval, "")
-	return s.Stepper.Eval(b, into, masks)
 }
 
 // enter says what the run does from now on, once.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/train/event"
 )
 
 // namedSamples is how many samples of a batch an error names.
@@ -27,8 +28,12 @@ func (s *session) diverged(b *datasets.Batch, r StepResult) error {
 	if lost.Where != "" && len(b.IDs) > 0 {
 		lost.Where += "; samples " + listed(b.IDs)
 	}
-	if err := s.awaitSaved(); s.spoilt {
+	err := s.awaitSaved()
+	if s.spoilt {
 		return err // what was being saved is bad already
+	}
+	if err != nil {
+		s.note(event.LevelWarning, err.Error()) // nothing will try it again
 	}
 	lost.LastGood = s.kept.step
 	return lost
@@ -44,16 +49,3 @@ func listed(ids []string) string {
 }
 
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-// Back is the progress of a run that goes back once more, with its learning rate times
-// factor from here on. It is not ok where that would be less than a millionth of the
-// schedule's.
-func (p Progress) Back(factor float64) (next Progress, ok bool) {
-	scale := p.scale() * factor
-	if scale < minRateScale {
-		return p, false
-	}
-	p.RateScale = scale
-	p.Retries++
-	return p, true
-}

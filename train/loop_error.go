@@ -5,9 +5,8 @@ import "fmt"
 // InterruptedError says that the run was asked to stop, and did, in good order.
 type InterruptedError struct {
 	Progress Progress
-	Saved    bool            // a checkpoint holds Progress; false if there was nothing to keep
-	Cause    error           // why, as the context tells
-	Left     *CompilingError // what the Stepper is still busy with; nil as a rule
+	Saved    bool  // a checkpoint holds Progress; false if there was nothing to keep
+	Cause    error // why, as the context tells
 }
 
 func (e *InterruptedError) Error() string {
@@ -17,12 +16,7 @@ func (e *InterruptedError) Error() string {
 	return fmt.Sprintf("stopped after step %d: %v; it is saved, and --resume goes on from there", e.Progress.Step, e.Cause)
 }
 
-func (e *InterruptedError) Unwrap() []error {
-	if e.Left == nil {
-		return []error{e.Cause}
-	}
-	return []error{e.Cause, e.Left}
-}
+func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // DivergedError says that a number stopped being one.
 type DivergedError struct {

@@ -57,16 +57,17 @@ type keeping struct {
 	underStep int64
 	held      time.Duration // how long training has stood still for it
 
-	patience time.Duration // with a disk that fails
-	failing  time.Time     // since when checkpoints fail; zero: they do not
-	failure  error         // of the last one that did
-	again    time.Time     // not before
+	patience time.Duration // with checkpoints that fail
+
+	failing time.Time // since when checkpoints fail; zero: they do not
+	failure error     // of the last one that did
+	again   time.Time // not before
 }
 
 func (s *session) saveIsDue() bool {
 	switch now := s.Now(); {
 	case !s.kept.failing.IsZero():
-		return !now.Before(s.kept.again)
+		return s.kept.under == nil && !now.Before(s.kept.again)
 	case s.SaveEvery > 0 && s.Step%s.SaveEvery == 0:
 		return true
 	default:

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/train/event"
 )
 
@@ -21,16 +21,15 @@ type disk struct {
 	begun  []int64 // steps
 	kept   []int64
 	saving *Saving
-	end    chan error
+	end    chan error // takes how the write at hand ends
+	landed bool       // land has ended one
 }
 
 func (d *disk) Save(p Progress, _ float64) *Saving {
 	_ = d.w.do("copy", 50*time.Millisecond)
 	d.begun = append(d.begun, p.Step)
-	end := make(chan error, 1)
-	d.end = end
 	d.saving = SaveBehind(func() (event.Saved, error) {
-		if err := <-end; err != nil {
+		if err := <-d.end; err != nil {
 			return event.Saved{}, err
 		}
 		d.kept = append(d.kept, p.Step)
@@ -43,12 +42,13 @@ func (d *disk) Save(p Progress, _ float64) *Saving {
 func (d *disk) land(err error) {
 	d.end <- err
 	<-d.saving.done
+	d.landed = true
 }
 
 // onDisk is a run that saves every other step, without a validation set.
 func onDisk(steps int64) (*world, *disk) {
 	w := newWorld(steps)
-	d := &disk{w: w}
+	d := &disk{w: w, end: make(chan error, 1)}
 	w.loop.Val, w.loop.SaveEvery, w.loop.Saver = nil, 2, d
 	return w, d
 }
@@ -74,7 +74,7 @@ func TestSavesBehindTheRun(t *testing.T) {
 	w, d := onDisk(6)
 	w.moment = both(at("step", 4, func() { d.land(nil) }), both(
 		at("step", 6, func() { d.land(nil) }),
-		at("copy", 3, func() { time.AfterFunc(time.Millisecond, func() { d.land(nil) }) })))
+		at("copy", 3, func() { time.AfterFunc(time.Millisecond, func() { d.end <- nil }) })))
 	_, err := w.loop.Run(t.Context(), Progress{})
 	require.NoError(t, err)
 	require.Equal(t, "compile training step 2x8x8, train, 1, 2, save, train, 3, 4, kept 2, save, train, 5, 6, kept 4, save, kept 6", w.dialogue())
@@ -90,19 +90,18 @@ func TestSavesBehindTheRun(t *testing.T) {
 // There is never more than one: a run that is faster than its disk waits.
 func TestOneSaveAtATime(t *testing.T) {
 	w, d := onDisk(4)
-	w.moment = func(deed string) {
-		if deed == "now" && len(d.begun) > len(d.kept) && w.said[len(w.said)-1].EventKind() == event.KindPhase {
-			require.Len(t, d.begun, len(d.kept)+1)
-			if phase := w.said[len(w.said)-1].(event.Phase); phase.Name == event.PhaseSave && phase.Step > d.begun[len(d.begun)-1] {
-				w.now = w.now.Add(time.Second) // of waiting
-				d.land(nil)
-			}
+	w.moment = both(at("copy", 2, func() {
+		require.Equal(t, []int64{2}, d.kept, "the second is not begun before the first is on disk")
+		time.AfterFunc(time.Millisecond, func() { d.end <- nil })
+	}), func(deed string) {
+		if deed != "now" || len(d.begun) != 1 || d.landed {
+			return
 		}
-		if deed == "copy" && len(d.begun) == 1 {
-			require.Equal(t, []int64{2}, d.kept, "the second is not begun before the first is on disk")
-			time.AfterFunc(time.Millisecond, func() { d.land(nil) })
+		if phase, ok := w.said[len(w.said)-1].(event.Phase); ok && phase.Name == event.PhaseSave && phase.Step > d.begun[0] {
+			w.now = w.now.Add(time.Second) // of waiting
+			d.land(nil)
 		}
-	}
+	})
 	_, err := w.loop.Run(t.Context(), Progress{})
 	require.NoError(t, err)
 	require.Equal(t, "compile training step 2x8x8, train, 1, 2, save, train, 3, 4, save, kept 2, kept 4", w.dialogue())
@@ -249,58 +248,58 @@ func TestDivergedWhatIsSaved(t *testing.T) {
 	require.Equal(t, []int64{2}, d.begun)
 }
 
-// compiler compiles until it is told to end, which XLA cannot be told.
-type compiler struct {
-	*world
-	end chan struct{}
-}
-
-func (c *compiler) CompileStep(b *datasets.Batch, before Before) error {
-	if b.H == 8 {
-		return c.world.CompileStep(b, before)
+// A step that fails spoils the weights, but not the checkpoint that is on its way: the run
+// does not end before that is on disk, or tells that it is not.
+func TestStepFailsWhileItSaves(t *testing.T) {
+	broken, full := errors.New("out of memory"), errors.New("no space left on device")
+	for name, test := range map[string]struct {
+		save error
+		kept []int64
+	}{
+		"it succeeds": {nil, []int64{2}},
+		"it fails":    {full, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, d := onDisk(9)
+			w.moment = at("step", 3, func() { time.AfterFunc(time.Millisecond, func() { d.end <- test.save }) })
+			w.fail = func(deed string) error {
+				if deed == "step" && w.begun == 3 {
+					return broken
+				}
+				return nil
+			}
+			_, err := w.loop.Run(t.Context(), Progress{})
+			require.ErrorIs(t, err, broken)
+			require.Equal(t, test.save != nil, errors.Is(err, full))
+			require.Equal(t, test.kept, w.savedKept(d))
+		})
 	}
-	if err := before("a large step"); err != nil {
-		return err
+}
+
+// savedKept are the steps on disk, if the run has told of just these.
+func (w *world) savedKept(d *disk) []int64 {
+	if !slices.Equal(w.savedSteps(), d.kept) {
+		return []int64{-1}
 	}
-	c.moment("endless")
-	<-c.end
-	return nil
+	return d.kept
 }
 
-// A stopped run does not wait for a compilation, and has nothing left to save: what it had
-// learned was on its way to disk before that began.
-func TestStopsWhileItCompiles(t *testing.T) {
-	w, d := onDisk(9)
-	w.loop.SaveEvery = 0
-	w.height = func(step int64) int { return map[int64]int{4: 16}[step] + 8*min(1, int(step%4)) }
-	c := &compiler{world: w, end: make(chan struct{})}
-	defer close(c.end)
-	w.loop.Stepper = c
-	ctx, cancel := context.WithCancelCause(t.Context())
-	w.moment = both(at("endless", 1, func() { cancel(errAsked) }), at("copy", 1, func() {
-		time.AfterFunc(time.Millisecond, func() { d.end <- nil })
-	}))
-	p, err := w.loop.Run(ctx, Progress{})
-	var stopped *InterruptedError
-	require.ErrorAs(t, err, &stopped)
-	require.ErrorIs(t, err, errAsked)
-	require.Equal(t, "a large step", stopped.Left.What)
-	var left *CompilingError
-	require.ErrorAs(t, err, &left)
-	require.EqualError(t, err, "stopped after step 3: asked to stop; it is saved, and --resume goes on from there")
-	require.Equal(t, int64(3), p.Step)
-	require.Equal(t, []int64{3}, d.kept)
-	require.Equal(t, "compile training step 2x8x8, train, 1, 2, 3, save, compile a large step, kept 3", w.dialogue())
-}
-
-// Where a checkpoint fails, a compilation is not even begun.
-func TestDoesNotCompileWhatItCannotKeep(t *testing.T) {
-	full := errors.New("no space left on device")
-	w := newWorld(2)
-	w.loop.Val = nil
-	w.height = func(step int64) int { return 8 * int(step) }
-	w.fail = func(deed string) error { return map[string]error{"save": full}[deed] }
+// While checkpoints fail, the next try is one like any other: training does not stand still
+// for it, however long it takes.
+func TestTriesAgainBehindTheRun(t *testing.T) {
+	w, d := onDisk(8)
+	w.loop.SavePatience = time.Minute
+	w.moment = both(
+		at("step", 3, func() { d.land(errors.New("no space left on device")); w.now = w.now.Add(time.Second) }),
+		both(at("step", 4, func() { w.now = w.now.Add(saveAgain) }), both(
+			at("step", 7, func() { d.land(nil) }),
+			func(string) {
+				if len(d.begun) == 3 && len(d.kept) == 1 {
+					d.land(nil)
+				}
+			})))
 	_, err := w.loop.Run(t.Context(), Progress{})
-	require.EqualError(t, err, "no space left on device")
-	require.Equal(t, "compile training step 2x8x8, train, 1, save, compile training step 2x16x8", w.dialogue())
+	require.NoError(t, err)
+	require.Equal(t, []int64{2, 4, 8}, d.begun)
+	require.Equal(t, "compile training step 2x8x8, train, 1, 2, save, train, 3, 4, save, train, 5, 6, 7, kept 4, 8, save, kept 8", w.dialogue())
 }

@@ -38,7 +38,7 @@ func newEngine(t testing.TB, change ...func(*EngineConfig)) *Engine {
 	t.Helper()
 	e, err := NewEngine(cpu(t), engineConfig(change...))
 	require.NoError(t, err)
-	t.Cleanup(e.Close)
+	t.Cleanup(func() { e.Close() })
 	return e
 }
 

@@ -40,6 +40,9 @@ var storeDTypes = map[string]dtypes.DType{
 	"I32": dtypes.Int32, "I64": dtypes.Int64, "U32": dtypes.Uint32, "U64": dtypes.Uint64,
 }
 
+// worthFreeing is how many bytes are worth asking Go to give back at once.
+const worthFreeing = 64 << 20
+
 // loader gives a GoMLX store each variable at the moment when a graph first asks
 // for it: from values where they have it, else as the network's variables start.
 // It puts them on the device one by one, so that the host never holds them all.
@@ -109,7 +112,7 @@ func (l *loader) load(path string) (*tensors.Tensor, error) {
 		return nil, err
 	}
 	t.FinalizeLocal()
-	if t.ByteSize() > 64<<20 {
+	if t.ByteSize() > worthFreeing {
 		debug.FreeOSMemory() // fc6 alone has 411 MB, and the step's peak is to come
 	}
 	return t, nil

@@ -160,3 +160,27 @@ func TestEngineVariables(t *testing.T) {
 	// Two moments for each that learns, Adam's counter, GoMLX's and the rate.
 	require.Len(t, paths, len(e.net.Variables())+2*learn+3)
 }
+
+// A snapshot is what the engine held, whatever it does afterwards, until it is freed.
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, headOnly)
+	batches := shapesBatches(t, "32x32", 2)
+	require.NoError(t, e.CompileStep(batches[0], nil))
+	_, err := e.Step(batches[0], 0, 0.01)
+	require.NoError(t, err)
+	s, err := e.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, e.Variables(), s.Variables())
+	before := take(t, e)
+	_, err = e.Step(batches[1], 1, 0.01)
+	require.NoError(t, err)
+	require.NotEmpty(t, before.differ(take(t, e)))
+	for _, v := range s.Variables() {
+		var data bytes.Buffer
+		require.NoError(t, s.WriteVariable(v.Path, &data))
+		require.Equal(t, before[v.Path].data, data.Bytes(), v.Path)
+	}
+	s.Free()
+	require.ErrorContains(t, s.WriteVariable("fc6/weight", io.Discard), "there is no variable fc6/weight")
+}

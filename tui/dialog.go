@@ -33,7 +33,7 @@ var (
 	}
 	stoppingDialog = &dialog{
 		title: "Stopping",
-		text:  []string{"The run finishes its step, saves and ends. A compilation cannot be broken off."},
+		text:  []string{"The run finishes its step, saves and ends. It does not wait for a compilation."},
 		answers: []answer{
 			{"d", "do not wait for it", (*Model).detach},
 			{"esc", "stay here", nil},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/fcnx/fcnx/device"
 	"github.com/fcnx/fcnx/train"
@@ -17,10 +16,10 @@ func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (
 	return device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, Warn: warn})
 }
 
-// closeBackend gives the backend's memory back, unless something is still being compiled
-// on it when the command ends with err.
-func closeBackend(b *device.Backend, err error) {
-	if left := (*train.CompilingError)(nil); !errors.As(err, &left) {
+// closeEngine gives the memory of an engine and of its backend back. What is still being
+// compiled keeps both, until the process ends.
+func closeEngine(e *train.Engine, b *device.Backend) {
+	if e.Close() {
 		b.Close()
 	}
 }

@@ -114,17 +114,17 @@ type scored struct {
 
 // score scores the network on pass, on a backend of its own. begins is called when nothing
 // is left to do but that.
-func (n *network) score(ctx context.Context, device train.DeviceConfig, pass *datasets.Evaluation, warn func(string), begins func()) (s scored, err error) {
+func (n *network) score(ctx context.Context, device train.DeviceConfig, pass *datasets.Evaluation, warn func(string), begins func()) (scored, error) {
 	backend, err := openBackend(ctx, device, warn)
 	if err != nil {
 		return scored{}, interrupted(ctx, backendError(err), unscored)
 	}
-	defer func() { closeBackend(backend, err) }()
 	engine, err := train.NewEngine(backend.Compute, n.engineConfig())
 	if err != nil {
+		backend.Close()
 		return scored{}, err
 	}
-	defer engine.Close()
+	defer closeEngine(engine, backend)
 	begins()
 	begin := time.Now()
 	result, err := train.Evaluate(ctx, engine, pass.Pass, len(n.classes), nil, nil)

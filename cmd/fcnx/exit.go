@@ -15,7 +15,7 @@ const (
 	exitDone        = 0
 	exitFailure     = 1
 	exitUsage       = 2 // a flag, a key or a combination of them
-	exitDiverged    = 3 // NaN or Inf in the loss
+	exitDiverged    = 3 // NaN or Inf in the loss or the weights
 	exitBadData     = 4 // data or weights
 	exitNoBackend   = 5
 	exitUnwritable  = 6   // no room, a limit, no permission or a broken disk where something is to be kept

@@ -11,9 +11,9 @@ import (
 // results is standard output where that is a file. What a command prints it prints without
 // looking back; half a table in a file, on a disk that is full, must not pass for a whole one.
 type results struct {
-	*os.File
-	mu  sync.Mutex
-	err error // of the first write that failed
+	file *os.File // and no more of it than Write: nothing is to go past that
+	mu   sync.Mutex
+	err  error // of the first write that failed
 }
 
 // resultsTo watches out if it is a file, and not a terminal or a pipe.
@@ -25,12 +25,12 @@ func resultsTo(out io.Writer) (io.Writer, *results) {
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return out, nil
 	}
-	r := &results{File: file}
+	r := &results{file: file}
 	return r, r
 }
 
 func (r *results) Write(b []byte) (int, error) {
-	n, err := r.File.Write(b)
+	n, err := r.file.Write(b)
 	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -48,8 +48,11 @@ func (r *results) whole(err error) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err == nil || errors.Is(err, r.err) {
+	switch {
+	case r.err == nil:
 		return err
+	case errors.Is(err, r.err):
+		return writeError(err)
 	}
 	return errors.Join(err, writeError(fmt.Errorf("the results are not whole: %w", r.err)))
 }

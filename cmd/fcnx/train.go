@@ -43,7 +43,7 @@ leaves at once.`,
 }
 
 // runTrain is a run, in the order in which it happens.
-func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
+func runTrain(cmd *cobra.Command, options trainOptions) error {
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	begin := time.Now()
 	said := newUnhurried(stderr)
@@ -107,7 +107,12 @@ func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
 	if err != nil {
 		return interrupted(ctx, backendError(err), "nothing was trained yet")
 	}
-	defer func() { closeBackend(backend, err) }()
+	idle := true
+	defer func() {
+		if idle { // else it has no end but that of the process
+			backend.Close()
+		}
+	}()
 
 	// What starts: the weights of a checkpoint, of another network, or fresh ones.
 	start, err := plan.start(ctx, data, stages, backend, warn)
@@ -174,11 +179,11 @@ func runTrain(cmd *cobra.Command, options trainOptions) (err error) {
 		if more = !stage.last(); err == nil && !more {
 			overlays, err = drawOverlays(ctx, engine, run, warn)
 		}
-		engine.Close() // before there is another: the device may not hold two
+		idle = engine.Close() // before there is another: the device may not hold two
 		if err == nil && more {
 			start, err = run.nextStage(start, progress.Step, sinks)
 		}
-		if run.mayGoBack(err, progress) {
+		if idle && run.mayGoBack(err, progress) {
 			start, err = run.goBack(ctx, plan, start, progress, err, sinks, warn)
 			more = true
 		}

@@ -27,7 +27,7 @@ func (r *trainRun) goBack(ctx context.Context, plan *trainPlan, before *trainSta
 	factor := r.config.Train.RetryLR
 	next, ok := p.Back(factor)
 	if !ok {
-		return before, fmt.Errorf("%w; no retry is left to it: the learning rate is %.2g times the schedule's already", ended, p.RateScale)
+		return before, fmt.Errorf("%w; no retry is left to it: %g times the learning rate would be less than a millionth of the schedule's", ended, factor)
 	}
 	start, err := r.backTo(ctx, plan, before, next, warn)
 	if err != nil {

@@ -121,7 +121,10 @@ func (s *saver) Save(p train.Progress, epoch float64) *train.Saving {
 	if err != nil {
 		return train.SaveHere(func() (event.Saved, error) { return event.Saved{}, err })
 	}
-	return train.SaveBehind(func() (event.Saved, error) { return s.write(meta, snapshot, begin) })
+	return train.SaveBehind(func() (event.Saved, error) {
+		defer snapshot.Free()
+		return s.write(meta, snapshot, begin)
+	})
 }
 
 // meta is what a checkpoint says beside its variables.
