@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -127,7 +129,7 @@ func TestGoOn(t *testing.T) {
 			all, config, err := openStages(t, stagedConfig)
 			require.NoError(t, err)
 			p := &trainPlan{config: config}
-			start, err := p.goOn(&checkpoints.Checkpoint{Name: "step-5", Meta: test.meta}, all)
+			start, err := p.goOn(&checkpoints.Checkpoint{Name: "step-5", Meta: test.meta, Variables: variablesOf(t, all, test.meta)}, all)
 			require.NoError(t, err)
 			require.Equal(t, test.stage, start.stage.name)
 			require.Equal(t, train.Progress{Step: test.meta.Step, Cursor: datasets.Cursor(2 * test.meta.Step), Evaluated: test.meta.Evaluated,
@@ -141,10 +143,37 @@ func TestGoOn(t *testing.T) {
 		all, config, err := openStages(t, stagedConfig)
 		require.NoError(t, err)
 		p := &trainPlan{config: config, changes: []train.Change{{Key: "train.lr", Old: "0.1", New: "0.5"}}}
-		start, err := p.goOn(&checkpoints.Checkpoint{Meta: at(i+1, int64(5*i), int64(5*i+1), 0)}, all)
+		meta := at(i+1, int64(5*i), int64(5*i+1), 0)
+		start, err := p.goOn(&checkpoints.Checkpoint{Meta: meta, Variables: variablesOf(t, all, meta)}, all)
 		require.NoError(t, err)
 		require.Equal(t, want, start.progress.RateScale)
 	}
+}
+
+// variablesOf is a file of the variables, all zero, of the stage that a checkpoint is of.
+func variablesOf(t *testing.T, all stages, meta checkpoints.Meta) *checkpoints.File {
+	t.Helper()
+	stage, err := all.of(meta)
+	require.NoError(t, err)
+	var infos []checkpoints.Info
+	for _, v := range stage.config.Network().Variables() {
+		infos = append(infos, checkpoints.Info{Name: v.Path(), DType: "F32", Shape: v.Shape})
+	}
+	sizes := map[string]int64{}
+	for _, info := range infos {
+		sizes[info.Name], err = info.Size()
+		require.NoError(t, err)
+	}
+	path := filepath.Join(t.TempDir(), "variables.safetensors")
+	_, err = checkpoints.WriteFile(path, infos, nil, func(name string, w io.Writer) error {
+		_, err := w.Write(make([]byte, sizes[name]))
+		return err
+	})
+	require.NoError(t, err)
+	file, err := checkpoints.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, file.Close()) })
+	return file
 }
 
 // What is odd in several stages is said once, with their numbers where it is not of all.
