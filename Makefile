@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 20s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
-VULNDB ?= https://vuln.go.dev
+VULNDB ?= # of govulncheck; empty: its own
 GOSEC := github.com/securego/gosec/v2/cmd/gosec@v2.30.0
 
 # Rules of gosec that say nothing here. All others hold, and where one is wrong the line
@@ -63,7 +63,7 @@ lint: vulns ## gofmt, go vet, staticcheck, gosec, govulncheck, and golangci-lint
 # machine that cannot reach the database (VULNDB) misses nothing that another would not
 # see. Anything else that is not "none found" fails.
 vulns: ## govulncheck, where its database can be reached
-	@said=$$($(GO) run $(GOVULNCHECK) -db $(VULNDB) ./... 2>&1); code=$$?; \
+	@said=$$($(GO) run $(GOVULNCHECK) $(if $(VULNDB),-db $(VULNDB)) ./... 2>&1); code=$$?; \
 	if [ $$code = 0 ]; then echo "govulncheck: $$(tail -n 1 <<<"$$said")"; \
 	elif grep -q '^govulncheck: fetching vulnerabilities: ' <<<"$$said"; then \
 	  echo "govulncheck was left out, its database cannot be reached: $$(grep -m1 '^govulncheck: ' <<<"$$said")"; \
