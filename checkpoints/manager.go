@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +28,9 @@ const (
 
 // stepName is the name of a checkpoint's directory.
 func stepName(step int64) string { return fmt.Sprintf("%s%0*d", stepPrefix, stepDigits, step) }
+
+// StepDir is the directory of the checkpoint of a step, whether there is one or not.
+func (r *Run) StepDir(step int64) string { return filepath.Join(r.Dir, stepName(step)) }
 
 // parseStepName is the inverse of stepName.
 func parseStepName(name string) (step int64, ok bool) {
@@ -50,10 +52,9 @@ type Manager struct {
 
 // Saved says where a checkpoint is.
 type Saved struct {
-	Path    string // below the run directory
-	Bytes   int64  // of its files
-	Seconds float64
-	Best    bool // it is the best so far
+	Path  string // below the run directory
+	Bytes int64  // of its files
+	Best  bool   // it is the best so far
 }
 
 // NewManager clears away what a killed process left half done, and has LAST and BEST
@@ -86,7 +87,6 @@ func NewManager(run *Run, keep int, warn func(string)) (*Manager, error) {
 // that the first did not. The checkpoint becomes the best one when meta.Best.Step
 // is its step.
 func (m *Manager) Save(meta Meta, infos []Info, data func(name string, w io.Writer) error) (Saved, error) {
-	begin := time.Now()
 	name := stepName(meta.Step)
 	meta.Schema = Schema
 	meta.Time = meta.Time.UTC()
@@ -105,15 +105,15 @@ func (m *Manager) Save(meta Meta, infos []Info, data func(name string, w io.Writ
 	}
 
 	isBest := meta.Best != nil && meta.Best.Step == meta.Step
-	err = ReplaceFile(filepath.Join(m.run.Dir, lastName), content([]byte(name+"\n")))
+	err = m.name(lastName, name)
 	if err == nil && isBest {
-		err = ReplaceFile(filepath.Join(m.run.Dir, bestName), content([]byte(name+"\n")))
+		err = m.name(bestName, name)
 	}
 	if err != nil {
 		return Saved{}, fmt.Errorf("checkpoint %s is saved, but not named as the last or best one: %w", final, err)
 	}
 	m.warnOnError(m.retain(meta))
-	return Saved{Path: name, Bytes: bytes, Seconds: time.Since(begin).Seconds(), Best: isBest}, nil
+	return Saved{Path: name, Bytes: bytes, Best: isBest}, nil
 }
 
 // writeCheckpoint fills the directory tmp and returns when all of it is on disk.

@@ -242,7 +242,7 @@ func (s *pairs) labelsIn(f found) (labels [256]bool, err error) {
 	if err := mask.checkMaskHeader(); err != nil {
 		return labels, err
 	}
-	err = s.inTurn(mask, func() error {
+	err = s.decoding.Decode(mask.h, mask.w, func() error {
 		img, err := mask.pixels()
 		if err != nil {
 			return err

@@ -156,8 +156,8 @@ func TestDecodersShareABudget(t *testing.T) {
 	src := openTest(t, "folder:"+write(t, files)+"?max_pixels=64", Train).(*pairs)
 	_, summary := problems(t, src, true) // on all cores; one has the whole budget
 	require.Equal(t, 2, summary.Bad)
-	require.True(t, src.decoding.TryAcquire(64), "all was given back")
-	require.False(t, src.decoding.TryAcquire(1))
+	require.True(t, src.decoding.pixels.TryAcquire(64), "all was given back")
+	require.False(t, src.decoding.pixels.TryAcquire(1))
 
 	synctest.Test(t, func(t *testing.T) {
 		done := false
@@ -168,7 +168,7 @@ func TestDecodersShareABudget(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.False(t, done, "decoded beyond the budget")
-		src.decoding.Release(64)
+		src.decoding.pixels.Release(64)
 		synctest.Wait()
 		require.True(t, done)
 	})

@@ -1,7 +1,6 @@
 package datasets
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash"
@@ -9,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // pair is an image and its mask, as paths below the data set's directory. A pair
@@ -30,10 +27,8 @@ type pairs struct {
 	classes   []Class
 	void      int // the label that means "ignore" beside 255; negative: none
 	maxPixels int64
-	// decoding holds back decoders, so that together they have no more pixels in work
-	// than one may have, however many cores there are.
-	decoding *semaphore.Weighted
-	exif     string // exifApply, exifIgnore, or "" where nobody has said what is meant
+	decoding  Budget
+	exif      string // exifApply, exifIgnore, or "" where nobody has said what is meant
 }
 
 // The values of ?exif=. Pixels are as stored with exifIgnore as they are without: it
@@ -58,7 +53,7 @@ func openPairs(spec Spec) (*pairs, error) {
 		return nil, err
 	}
 	return &pairs{
-		dir: spec.Path, root: root, void: -1, maxPixels: maxPixels, decoding: semaphore.NewWeighted(maxPixels), exif: exif,
+		dir: spec.Path, root: root, void: -1, maxPixels: maxPixels, decoding: NewBudget(maxPixels), exif: exif,
 	}, nil
 }
 
@@ -123,7 +118,7 @@ func (s *pairs) At(i int) (Sample, error) {
 	defer img.file.Close()
 	defer mask.file.Close()
 	sample := Sample{ID: s.list[i].id, doubtful: s.isDoubtful(img)}
-	err = s.inTurn(img, func() error {
+	err = s.decoding.Decode(img.h, img.w, func() error {
 		pixels, err := img.pixels()
 		if err != nil {
 			return s.fail(i, s.list[i].image, err)
@@ -141,15 +136,6 @@ func (s *pairs) At(i int) (Sample, error) {
 		return Sample{}, err
 	}
 	return sample, nil
-}
-
-// inTurn decodes once there is room for it; see decoding.
-func (s *pairs) inTurn(e *encoded, decode func() error) error {
-	pixels := int64(e.h) * int64(e.w)
-	// It cannot fail: no image has more pixels than there are, and nothing ends the wait.
-	_ = s.decoding.Acquire(context.Background(), pixels)
-	defer s.decoding.Release(pixels)
-	return decode()
 }
 
 // open reads the headers of a pair and compares their sizes. The caller closes

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/fcnx/fcnx/datasets"
 )
@@ -23,23 +22,22 @@ type file struct {
 // images reads image files, with bounds on what is decoded.
 type images struct {
 	maxPixels int64
-	decoding  *semaphore.Weighted // of pixels, for all decoders together
+	decoding  datasets.Budget // for all decoders together
 }
 
 func newImages(maxPixels int64) *images {
 	if maxPixels == 0 {
 		maxPixels = datasets.DefaultMaxPixels
 	}
-	return &images{maxPixels, semaphore.NewWeighted(maxPixels)}
+	return &images{maxPixels, datasets.NewBudget(maxPixels)}
 }
 
 // read decodes the file, which must be what its header was.
-func (f file) read() (*image.NRGBA, error) {
-	pixels := int64(f.h) * int64(f.w)
-	// It cannot fail: no image has more pixels than there are, and nothing ends the wait.
-	_ = f.images.decoding.Acquire(context.Background(), pixels)
-	defer f.images.decoding.Release(pixels)
-	img, err := datasets.ReadImage(f.Path, f.images.maxPixels)
+func (f file) read() (img *image.NRGBA, err error) {
+	err = f.images.decoding.Decode(f.h, f.w, func() (err error) {
+		img, err = datasets.ReadImage(f.Path, f.images.maxPixels)
+		return err
+	})
 	if err == nil && img.Rect.Size() != image.Pt(f.w, f.h) {
 		err = fmt.Errorf("%s: it was changed while it was read", datasets.Printable(f.Path))
 	}

@@ -44,13 +44,9 @@ func (d *debugger) keepOne(v *model.Variable) error {
 	if err != nil {
 		return err
 	}
-	err = value.ConstBytes(func(data []byte) {
+	return lend(value, func(data []byte) {
 		d.before[v] = append(d.before[v][:0], data...) // into the memory of the step before
 	})
-	if !value.IsShared() && value.IsOnAnyDevice() {
-		value.FinalizeLocal() // the copy that was made to look at it
-	}
-	return err
 }
 
 // restore gives the variables back what keep has kept. Slots that had nothing begin at

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -71,11 +72,18 @@ func (e *Engine) variable(path string, use func(dtype dtypes.DType, data []byte)
 		return fmt.Errorf("variable %s: %w", path, err)
 	}
 	var used error
-	err = value.ConstBytes(func(data []byte) { used = use(v.DType(), data) })
-	if !value.IsShared() && value.IsOnAnyDevice() {
-		value.FinalizeLocal() // the copy that was made to look at it
-	}
+	err = lend(value, func(data []byte) { used = use(v.DType(), data) })
 	return errors.Join(err, used)
+}
+
+// lend shows use the bytes of a tensor, and leaves no copy on the host behind that was only
+// made for that.
+func lend(t *tensors.Tensor, use func(data []byte)) error {
+	err := t.ConstBytes(use)
+	if !t.IsShared() && t.IsOnAnyDevice() {
+		t.FinalizeLocal()
+	}
+	return err
 }
 
 // Snapshot is a copy of an engine's variables that the engine's next steps do not touch.

@@ -51,7 +51,7 @@ func InAnotherProcess(t *testing.T, attrs ...*syscall.SysProcAttr) bool {
 		require.Contains(t, out.String(), "--- PASS: "+t.Name())
 		return false
 	}
-	t.Skipf("no such process can be started here: %v", err)
+	t.Skipf("no process with other rights can be started here (%v); those that run into a file size limit need none", err)
 	return false
 }
 
@@ -88,7 +88,7 @@ func Tmpfs(t *testing.T, options string) string {
 		err = unix.Mount("tmpfs", dir, "tmpfs", 0, options)
 	}
 	if errors.Is(err, unix.EPERM) {
-		t.Skip("a test may not mount here")
+		t.Skip("a test may not mount here; those that run into a file size limit need no mount")
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })

@@ -73,15 +73,12 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	if err != nil {
 		return usageError(err)
 	}
-	if err := checkMaxPixels(*options.maxPixels); err != nil {
-		return err
-	}
 	maxPixels := *options.maxPixels
 	if network.isRun && !cmd.Flags().Changed("max-pixels") {
 		maxPixels = int64(network.config.Data.MaxPixels)
 	}
-	if spec, err = datasets.CapPixels(spec, maxPixels); err != nil {
-		return specError(err)
+	if spec, err = cappedSpec(spec, maxPixels); err != nil {
+		return err
 	}
 	pass, err := options.open(ctx, network, spec, warn)
 	if err != nil {

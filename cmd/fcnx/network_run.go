@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -68,8 +66,7 @@ func foreignTo(run *checkpoints.Run, config []byte, meta checkpoints.Meta) bool 
 	if err != nil || len(steps) == 0 || meta.Step != steps[len(steps)-1] || meta.Config == "" {
 		return false
 	}
-	sum := sha256.Sum256(config)
-	return meta.Config != hex.EncodeToString(sum[:])
+	return meta.Config != configDigest(config)
 }
 
 // openCheckpoint chooses a checkpoint, and says in words which it is.

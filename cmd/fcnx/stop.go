@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -229,7 +228,7 @@ func printStopped(w io.Writer, run *checkpoints.Run, end ended) {
 		fmt.Fprintln(w, "nothing was saved")
 		return
 	}
-	fmt.Fprintf(w, "saved       %s\n", filepath.Join(run.Dir, fmt.Sprintf("step-%012d", steps[len(steps)-1])))
+	fmt.Fprintf(w, "saved       %s\n", run.StepDir(steps[len(steps)-1]))
 	if end.finished == nil || end.finished.Reason != event.ReasonDone {
 		fmt.Fprintf(w, "go on       fcnx train --resume=%s\n", run.Dir)
 	}

@@ -29,6 +29,12 @@ func versions() map[string]string {
 	return all
 }
 
+// configDigest is what checkpoints say of the config.toml that they were saved with.
+func configDigest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
 // trainRun is the open run directory, and what its checkpoints say of the run.
 type trainRun struct {
 	*checkpoints.Run
@@ -67,8 +73,7 @@ func (p *trainPlan) openRun(data *trainData, all stages, backend *device.Backend
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(text)
-	r.digest = hex.EncodeToString(sum[:])
+	r.digest = configDigest(text)
 
 	if r.Run == nil {
 		dir := filepath.Join(p.config.Run.Out, p.config.Run.Name)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -180,7 +178,7 @@ func (p *trainPlan) fresh(ctx context.Context, first *stage, warn func(string)) 
 // compare warns of what may make the numbers of a resumed run other than they would
 // have been, and was not asked for.
 func (p *trainPlan) compare(saved checkpoints.Meta, backend *device.Backend, warn func(string)) {
-	if sum := sha256.Sum256(p.stored); saved.Config != hex.EncodeToString(sum[:]) {
+	if saved.Config != configDigest(p.stored) {
 		warn("config.toml is not what the checkpoint was saved with")
 	}
 	if saved.Plugin.SHA256 != backend.SHA256 {
