@@ -37,13 +37,11 @@ func (b *bench) longRun(backend string) func(i int) recipe {
 // stopByAsking starts the run, or goes on with it, and has fcnx stop ask for its end. It
 // is frozen until it has been asked: on a busy machine it might else be done before.
 func (t *try) stopByAsking() error {
-	p, err := t.live()
+	p, err := t.reach(atStep(1, 10))
 	if err != nil {
 		return err
 	}
-	if err := atStep(1, 10)(t, p); err != nil {
-		return err
-	}
+	asked := time.Now()
 	if err := p.signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
@@ -66,8 +64,9 @@ func (t *try) stopByAsking() error {
 	if err := p.signal(syscall.SIGCONT); err != nil {
 		return err
 	}
-	if err := asks.ends(codeDone); err != nil {
-		return fmt.Errorf("fcnx stop: %w", err)
+	err = t.endsOf(p, asked, codeTerminated)
+	if stop := asks.ends(codeDone); stop != nil && err == nil {
+		err = fmt.Errorf("fcnx stop: %w", stop)
 	}
-	return p.ends(codeTerminated)
+	return err
 }

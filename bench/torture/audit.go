@@ -105,7 +105,7 @@ func (t *try) verify() error {
 		}
 	}
 	if t.freely {
-		got.meta = want.meta
+		got.config = want.config
 	}
 	if t.blind {
 		for path, sum := range want.files {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -87,7 +88,7 @@ type try struct {
 	dir string
 	rng *rand.Rand
 
-	lives     int                 // processes started so far
+	started   []*process          // so far
 	as        *syscall.Credential // whose rights they have; nil: this process's
 	recovered []time.Duration
 
@@ -96,7 +97,7 @@ type try struct {
 	garbled bool // events.jsonl: it may have lines that are no records
 	cleans  bool // nothing half written may be left by a process that failed
 	blind   bool // previews: one that could not be written is warned of and left out
-	freely  bool // keys that may change: meta.json has another digest of them
+	freely  bool // keys that may change: meta.json has another digest of config.toml
 }
 
 // tries attacks n runs of the recipe, as many at a time as there are cores. A try whose
@@ -118,10 +119,7 @@ func (b *bench) inLanes(lanes, n int, r func(i int) recipe, attack func(t *try) 
 	for range lanes {
 		wg.Go(func() {
 			for i := range next {
-				t, err := b.newTry(i, r(i))
-				if err == nil {
-					err = attack(t)
-				}
+				t, err := b.attempt(i, r(i), attack)
 				mu.Lock()
 				o.tries++
 				o.recovered = append(o.recovered, t.recovered...)
@@ -146,10 +144,29 @@ func (b *bench) inLanes(lanes, n int, r func(i int) recipe, attack func(t *try) 
 	return o
 }
 
-// newTry makes the directory of a try. On an error the try is good for nothing but
-// its name.
-func (b *bench) newTry(i int, r recipe) (*try, error) {
-	t := &try{bench: b, recipe: r, i: i, rng: b.chance(b.fault, i)}
+// attempts is how often a try is made whose run is done before it can be attacked.
+const attempts = 5
+
+// attempt makes a try, again with other chances where the attack came too late: a busy
+// machine says nothing about what is attacked.
+func (b *bench) attempt(i int, r recipe, attack func(t *try) error) (t *try, err error) {
+	for again := range attempts {
+		if t, err = b.newTry(i, again, r); err != nil {
+			return t, err
+		}
+		err = attack(t)
+		t.endAll()
+		if !errors.Is(err, errTooLate) {
+			break
+		}
+	}
+	return t, err
+}
+
+// newTry makes the directory of a try, made again so many times. On an error the try is
+// good for nothing but its name.
+func (b *bench) newTry(i, again int, r recipe) (*try, error) {
+	t := &try{bench: b, recipe: r, i: i, rng: b.chance(b.fault, i+again<<32)}
 	t.dir = filepath.Join(b.dir, fmt.Sprintf("%s-%d", strings.NewReplacer(" ", "-", "/", "-").Replace(b.fault), i))
 	if err := os.RemoveAll(t.dir); err != nil {
 		return t, err

@@ -24,7 +24,8 @@ import (
 type end struct {
 	step      int64
 	variables string // sha256 of the last checkpoint's
-	meta      string // of the last checkpoint, without its time
+	config    string // the digest of config.toml in the last checkpoint
+	meta      string // of that checkpoint, without its time and this digest
 	// files are the sha256 of what is drawn, by path below the run: overlays and previews.
 	files map[string]string
 	steps map[int64]string // the record of each step, without times
@@ -49,8 +50,8 @@ func readEnd(dir string, garbled bool) (*end, error) {
 	if len(warned) > 0 {
 		return nil, fmt.Errorf("at the end: %s", strings.Join(warned, "; "))
 	}
-	e := &end{step: c.Meta.Step, variables: c.Meta.Variables.SHA256, files: map[string]string{}, steps: map[int64]string{}, evals: map[int64]string{}}
-	c.Meta.Time = time.Time{}
+	e := &end{step: c.Meta.Step, variables: c.Meta.Variables.SHA256, config: c.Meta.Config, files: map[string]string{}, steps: map[int64]string{}, evals: map[int64]string{}}
+	c.Meta.Time, c.Meta.Config = time.Time{}, ""
 	meta, err := json.MarshalIndent(c.Meta, "", " ")
 	if err != nil {
 		return nil, err
@@ -135,6 +136,8 @@ func (e *end) differs(want *end) error {
 		return fmt.Errorf("it ends with step %d, not %d", e.step, want.step)
 	case e.variables != want.variables:
 		return fmt.Errorf("variables.safetensors of step %d differs from that of the run that was never stopped", e.step)
+	case e.config != want.config:
+		return fmt.Errorf("step %d was saved with another config.toml", e.step)
 	case e.meta != want.meta:
 		return fmt.Errorf("meta.json of step %d differs: %s", e.step, firstDifference(e.meta, want.meta))
 	}
@@ -198,10 +201,11 @@ func (t *try) want() (*end, error) {
 func (t *try) leftAlone() (*end, error) {
 	alone := *t.bench
 	alone.fault = "undisturbed " + t.fault
-	u, err := alone.newTry(t.i, t.recipe)
+	u, err := alone.newTry(t.i, 0, t.recipe)
 	if err != nil {
 		return nil, err
 	}
+	defer u.endAll()
 	p, err := u.start("train", "--config", "run.toml", "--name", "run", "--ui", "none")
 	if err != nil {
 		return nil, err

@@ -26,18 +26,15 @@ func exitsIn(phase, injected string, full int, r func(b *bench) func(i int) reci
 			if err := t.stop(atStep(1, 2), syscall.SIGKILL, codeKilled); err != nil {
 				return err
 			}
-			p, err := t.live()
+			p, err := t.reach(m(b))
 			if err != nil {
-				return err
-			}
-			if err := m(b)(t, p); err != nil {
 				return err
 			}
 			asked := time.Now()
 			if err := p.signal(syscall.SIGTERM); err != nil {
 				return err
 			}
-			if err := p.ends(codeTerminated); err != nil {
+			if err := t.endsOf(p, asked, codeTerminated); err != nil {
 				return err
 			}
 			waited := time.Since(asked)

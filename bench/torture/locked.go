@@ -17,11 +17,8 @@ var locked = fault{
 	name: "a second process", injected: "the same command three times while the first process is frozen (SIGSTOP), which then goes on",
 	attack: func(b *bench) outcome {
 		return b.tries(b.count(4, 1), b.ofEachKind("go"), func(t *try) error {
-			p, err := t.live()
+			p, err := t.reach(atStep(2, 10))
 			if err != nil {
-				return err
-			}
-			if err := atStep(2, 10)(t, p); err != nil {
 				return err
 			}
 			// Frozen, so that it holds the run for as long as they take.

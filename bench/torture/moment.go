@@ -83,22 +83,58 @@ func anyTime(within time.Duration) moment {
 // stop starts the run, or goes on with it, sends a signal when the moment has come, and
 // waits for the end, which must come with one of these codes.
 func (t *try) stop(m moment, s syscall.Signal, codes ...int) error {
-	p, err := t.live()
+	p, err := t.reach(m)
 	if err != nil {
 		return err
 	}
-	if err := m(t, p); err != nil {
-		if errors.Is(err, errOver) {
-			err = fmt.Errorf("%w: %s", err, lastLine(p.said()))
-		}
-		_ = p.signal(syscall.SIGKILL)
-		<-p.done
-		return err
-	}
+	asked := time.Now()
 	if err := p.signal(s); err != nil {
 		return err
 	}
-	return p.ends(codes...)
+	return t.endsOf(p, asked, codes...)
+}
+
+// errTooLate is what comes of an attack when the run was done before it.
+var errTooLate = errors.New("the run was done before it could be attacked")
+
+// reach starts the run, or goes on with it, and waits for a moment in it.
+func (t *try) reach(m moment) (*process, error) {
+	p, err := t.live()
+	if err != nil {
+		return nil, err
+	}
+	return p, t.at(m, p)
+}
+
+// at waits for a moment. It is an errTooLate where the run has come to its end instead.
+func (t *try) at(m moment, p *process) error {
+	err := m(t, p)
+	switch {
+	case !errors.Is(err, errOver):
+		return err
+	case p.code == codeDone:
+		return errTooLate
+	}
+	return fmt.Errorf("%w: exit code %d: %s", err, p.code, lastLine(p.said()))
+}
+
+// endsOf waits for the end of a run that was attacked at that time. It is an errTooLate
+// where all was done well by then but for the last step, which is not interrupted.
+func (t *try) endsOf(p *process, attacked time.Time, codes ...int) error {
+	err := p.ends(codes...)
+	if err == nil || p.code != codeDone {
+		return err
+	}
+	records, unread := readRecords(filepath.Join(t.run(), "events.jsonl"), true)
+	if unread != nil {
+		return errors.Join(err, unread)
+	}
+	for _, r := range records {
+		if step, ok := r.(event.Step); ok && step.Step >= int64(t.steps-1) && step.At().Before(attacked) {
+			return errTooLate
+		}
+	}
+	return err
 }
 
 // stopAnyhow stops it by a random signal.

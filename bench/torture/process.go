@@ -41,8 +41,7 @@ type process struct {
 
 // start starts fcnx in the directory of the try.
 func (t *try) start(args ...string) (*process, error) {
-	t.lives++
-	p := &process{done: make(chan struct{}), stderr: filepath.Join(t.dir, fmt.Sprintf("stderr-%d.txt", t.lives))}
+	p := &process{done: make(chan struct{}), stderr: filepath.Join(t.dir, fmt.Sprintf("stderr-%d.txt", len(t.started)+1))}
 	out, err := os.Create(p.stderr)
 	if err != nil {
 		return nil, err
@@ -55,6 +54,9 @@ func (t *try) start(args ...string) (*process, error) {
 	p.cmd.Dir = t.dir
 	p.cmd.Env = append(os.Environ(), t.env...)
 	p.cmd.Stderr = out
+	// It dies with the thread that starts it: nobody else would end, or thaw, one that is
+	// attacked. Go ends no thread, but for that of mounted.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	t.asUser(p.cmd)
 	p.begin = time.Now()
 	if err := p.cmd.Start(); err != nil {
@@ -66,7 +68,19 @@ func (t *try) start(args ...string) (*process, error) {
 		p.code = exitCode(err)
 		close(p.done)
 	}()
+	t.started = append(t.started, p)
 	return p, nil
+}
+
+// endAll kills what a try has left running, as one whose attack failed does.
+func (t *try) endAll() {
+	for _, p := range t.started {
+		if !p.over() {
+			_ = p.signal(syscall.SIGKILL) // also ends what is frozen
+			<-p.done
+		}
+		p.events.close()
+	}
 }
 
 func exitCode(err error) int {
@@ -93,7 +107,6 @@ func (p *process) signal(s syscall.Signal) error {
 // ends waits for the end, which must come with one of these exit codes and without a
 // stack trace.
 func (p *process) ends(codes ...int) error {
-	defer p.events.close()
 	limit := time.NewTimer(hangs)
 	defer limit.Stop()
 	select {

@@ -63,7 +63,9 @@ func (f *follower) close() error {
 	if f.file == nil {
 		return nil
 	}
-	return f.file.Close()
+	err := f.file.Close()
+	f.file = nil
+	return err
 }
 
 // errOver says that a process ended before what was waited for.

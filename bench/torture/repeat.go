@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"time"
 )
 
 const repeatName = "repeat run"
@@ -30,13 +31,14 @@ var workers = fault{
 			if err != nil {
 				return err
 			}
-			if err := atStep(4, 11)(t, p); err != nil {
+			if err := t.at(atStep(4, 11), p); err != nil {
 				return err
 			}
+			asked := time.Now()
 			if err := p.signal(ways[0].signal); err != nil {
 				return err
 			}
-			if err := p.ends(codeTerminated); err != nil {
+			if err := t.endsOf(p, asked, codeTerminated); err != nil {
 				return err
 			}
 			return t.finish("--set", fmt.Sprintf("data.workers=%d", counts[(t.i+1)%3]))

@@ -57,20 +57,18 @@ var signalledTwice = fault{
 	name: "two signals: leave at once", injected: "SIGTERM or SIGINT twice within 0 to 5 ms at a random step",
 	attack: func(b *bench) outcome {
 		return b.tries(b.count(6, 1), b.everyStep(b.xla(), 18), func(t *try) error {
-			p, err := t.live()
+			p, err := t.reach(atStep(1, 10))
 			if err != nil {
 				return err
 			}
-			if err := atStep(1, 10)(t, p); err != nil {
-				return err
-			}
+			asked := time.Now()
 			for range 2 {
 				if err := p.signal(pick(t.rng, ways[:2]).signal); err != nil {
 					return err
 				}
 				time.Sleep(t.between(0, 5*time.Millisecond))
 			}
-			if err := p.ends(codeTerminated, codeInterrupt); err != nil {
+			if err := t.endsOf(p, asked, codeTerminated, codeInterrupt); err != nil {
 				return err
 			}
 			return t.finish()
@@ -87,11 +85,13 @@ var frozen = fault{
 			if err != nil {
 				return err
 			}
+			var asked time.Time
 			// Twice: then a signal is waiting for it when it is thawed.
 			for _, signals := range [][]syscall.Signal{{syscall.SIGCONT}, {syscall.SIGTERM, syscall.SIGCONT}} {
-				if err := atStep(1, 8)(t, p); err != nil {
+				if err := t.at(atStep(1, 8), p); err != nil {
 					return err
 				}
+				asked = time.Now()
 				if err := p.signal(syscall.SIGSTOP); err != nil {
 					return err
 				}
@@ -102,7 +102,7 @@ var frozen = fault{
 					}
 				}
 			}
-			if err := p.ends(codeTerminated); err != nil {
+			if err := t.endsOf(p, asked, codeTerminated); err != nil {
 				return err
 			}
 			return t.finish()

@@ -19,36 +19,42 @@ import (
 // code and say, a line or two, what hinders it; leave nothing half written; keep what it has saved;
 // refuse to go on while it is hindered; and afterwards go on as if nothing had been.
 func (t *try) unwritable(says string, hinder func(p *process) error, undo func() error) error {
-	p, err := t.live()
+	p, err := t.reach(atStep(2, 10))
 	if err != nil {
 		return err
 	}
-	if err := atStep(2, 10)(t, p); err != nil {
-		return err
-	}
-	err = hinder(p)
-	err = errors.Join(err, p.ends(codeUnwritable))
-	if err == nil && !strings.Contains(p.said(), says) {
-		err = fmt.Errorf("it does not say %q: %s", says, lastLine(p.said()))
-	}
-	if err == nil {
-		err = t.newestIsWhole()
-	}
-	if err != nil {
-		return errors.Join(err, undo())
-	}
-	if again, err := t.live(); err != nil {
-		return err
-	} else if err := again.ends(codeUnwritable); err != nil {
-		return errors.Join(fmt.Errorf("started while it cannot be written: %w", err), undo())
-	}
-	if err := undo(); err != nil {
+	if err := errors.Join(t.hindered(p, says, hinder), undo()); err != nil {
 		return err
 	}
 	if err := leftovers(t.run()); err != nil && t.cleans {
 		return err
 	}
 	return t.finish()
+}
+
+// hindered is the part of unwritable in which the directory cannot be written.
+func (t *try) hindered(p *process, says string, hinder func(p *process) error) error {
+	asked := time.Now()
+	if err := hinder(p); err != nil {
+		return err
+	}
+	if err := t.endsOf(p, asked, codeUnwritable); err != nil {
+		return err
+	}
+	if !strings.Contains(p.said(), says) {
+		return fmt.Errorf("it does not say %q: %s", says, lastLine(p.said()))
+	}
+	if err := t.newestIsWhole(); err != nil {
+		return err
+	}
+	again, err := t.live()
+	if err != nil {
+		return err
+	}
+	if err := again.ends(codeUnwritable); err != nil {
+		return fmt.Errorf("started while it cannot be written: %w", err)
+	}
+	return nil
 }
 
 // ballast takes all that is left of a file system, and what a removed checkpoint gives back,
@@ -96,11 +102,8 @@ var fullForAWhile = fault{
 			r.patience = 10
 			return r
 		}, func(t *try) error {
-			p, err := t.live()
+			p, err := t.reach(atStep(2, 8))
 			if err != nil {
-				return err
-			}
-			if err := atStep(2, 8)(t, p); err != nil {
 				return err
 			}
 			path := filepath.Join(t.dir, "runs", "ballast")
@@ -146,18 +149,16 @@ var sizeLimit = fault{
 	name: "file size limit", injected: "RLIMIT_FSIZE of 100 KB, set on the process at a random step (prlimit)",
 	attack: func(b *bench) outcome {
 		return b.tries(b.count(6, 1), b.everyStep("go", 18), func(t *try) error {
-			p, err := t.live()
+			p, err := t.reach(atStep(2, 10))
 			if err != nil {
 				return err
 			}
-			if err := atStep(2, 10)(t, p); err != nil {
-				return err
-			}
+			asked := time.Now()
 			limit := unix.Rlimit{Cur: 100_000, Max: 100_000}
-			if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_FSIZE, &limit, nil); err != nil {
+			if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_FSIZE, &limit, nil); err != nil && !errors.Is(err, unix.ESRCH) {
 				return err
 			}
-			if err := p.ends(codeUnwritable); err != nil {
+			if err := t.endsOf(p, asked, codeUnwritable); err != nil {
 				return err
 			}
 			if !strings.Contains(p.said(), "file too large") {
@@ -174,10 +175,7 @@ var sizeLimit = fault{
 var readOnly = fault{
 	name: "read-only file system", injected: "the run directory mounted over itself (bind), read-only, at a random step",
 	attack: func(b *bench) outcome {
-		if !b.mayMount() {
-			return outcome{seen: "not tried: only root may mount"}
-		}
-		return b.tries(b.count(6, 1), b.everyStep("go", 18), func(t *try) error {
+		return b.mounting(b.count(6, 1), b.everyStep("go", 18), func(t *try) error {
 			dir := t.run()
 			return t.unwritable("read-only file system", func(*process) error {
 				if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
@@ -234,18 +232,15 @@ var removed = fault{
 	attack: func(b *bench) outcome {
 		// Saved seldom, so that an evaluation and its pictures may come first.
 		return b.tries(b.count(8, 2), b.ofEachKind("go"), func(t *try) error {
-			p, err := t.live()
+			p, err := t.reach(atStep(2, 10))
 			if err != nil {
 				return err
 			}
-			if err := atStep(2, 10)(t, p); err != nil {
-				return err
-			}
-			away := filepath.Join(t.dir, "away")
+			asked, away := time.Now(), filepath.Join(t.dir, "away")
 			if err := errors.Join(os.Rename(t.run(), away), os.RemoveAll(away)); err != nil {
 				return err
 			}
-			if err := p.ends(codeUnwritable); err != nil {
+			if err := t.endsOf(p, asked, codeUnwritable); err != nil {
 				return err
 			}
 			return t.finish() // a new one begins
@@ -256,7 +251,7 @@ var removed = fault{
 // asUser gives a process the rights of the try's user.
 func (t *try) asUser(cmd *exec.Cmd) {
 	if t.as != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: t.as}
+		cmd.SysProcAttr.Credential = t.as
 		cmd.Env = append(cmd.Env, "HOME="+t.dir)
 	}
 }
