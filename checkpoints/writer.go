@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"slices"
@@ -34,8 +35,7 @@ func Write(w io.Writer, infos []Info, metadata map[string]string, data func(name
 	if err != nil {
 		return Written{}, err
 	}
-	hash := sha256.New()
-	out := &countingWriter{w: io.MultiWriter(w, hash)}
+	out := &hashingWriter{w: w, hash: sha256.New()}
 	buffer := bufio.NewWriterSize(out, 1<<20)
 	if _, err := buffer.Write(header); err != nil {
 		return Written{}, err
@@ -52,7 +52,27 @@ func Write(w io.Writer, infos []Info, metadata map[string]string, data func(name
 	if err := buffer.Flush(); err != nil {
 		return Written{}, err
 	}
-	return Written{Bytes: out.n, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+	return Written{Bytes: out.n, SHA256: hex.EncodeToString(out.hash.Sum(nil))}, nil
+}
+
+// hashingWriter counts and hashes what it writes, at the same time: for a gigabyte, either
+// takes as long as the other.
+type hashingWriter struct {
+	w    io.Writer
+	hash hash.Hash
+	n    int64
+}
+
+func (h *hashingWriter) Write(b []byte) (int, error) {
+	hashed := make(chan struct{})
+	go func() {
+		h.hash.Write(b)
+		close(hashed)
+	}()
+	n, err := h.w.Write(b)
+	<-hashed
+	h.n += int64(n)
+	return n, err
 }
 
 // WriteFile writes a safetensors file that is whole or not there: an older file at

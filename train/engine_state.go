@@ -1,19 +1,14 @@
 package train
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
-	"golang.org/x/sync/errgroup"
 )
 
 // checkValues is an error if some of the values that the engine was given have
@@ -84,63 +79,6 @@ func lend(t *tensors.Tensor, use func(data []byte)) error {
 		t.FinalizeLocal()
 	}
 	return err
-}
-
-// Snapshot is a copy of an engine's variables that the engine's next steps do not touch.
-type Snapshot struct {
-	variables []Variable
-	values    map[string]value
-}
-
-type value struct {
-	dtype dtypes.DType
-	data  []byte
-}
-
-// Snapshot copies all variables off the device, as fast as the machine can: training stands
-// still meanwhile. It takes as much memory as they have.
-func (e *Engine) Snapshot() (*Snapshot, error) {
-	s := &Snapshot{variables: e.Variables(), values: map[string]value{}}
-	var mu sync.Mutex
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, v := range s.variables {
-		group.Go(func() error {
-			return e.variable(v.Path, func(dtype dtypes.DType, data []byte) error {
-				data = bytes.Clone(data)
-				mu.Lock()
-				defer mu.Unlock()
-				s.values[v.Path] = value{dtype, data}
-				return nil
-			})
-		})
-	}
-	return s, group.Wait()
-}
-
-// Variables is what [Engine.Variables] was.
-func (s *Snapshot) Variables() []Variable { return s.variables }
-
-// WriteVariable is as [Engine.WriteVariable], and may be called from any goroutine.
-func (s *Snapshot) WriteVariable(path string, w io.Writer) error {
-	v, ok := s.values[path]
-	if !ok {
-		return fmt.Errorf("there is no variable %s", path)
-	}
-	return writeFinite(path, v.dtype, v.data, w)
-}
-
-// Free gives the memory back, to the system where it is much: the collector takes its
-// time, and the next snapshot would find this one still there.
-func (s *Snapshot) Free() {
-	size := 0
-	for _, v := range s.values {
-		size += len(v.data)
-	}
-	clear(s.values)
-	if size > worthFreeing {
-		debug.FreeOSMemory()
-	}
 }
 
 func writeFinite(path string, dtype dtypes.DType, data []byte, w io.Writer) error {

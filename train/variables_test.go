@@ -181,6 +181,6 @@ func TestSnapshot(t *testing.T) {
 		require.NoError(t, s.WriteVariable(v.Path, &data))
 		require.Equal(t, before[v.Path].data, data.Bytes(), v.Path)
 	}
-	s.Free()
+	require.NoError(t, s.Free())
 	require.ErrorContains(t, s.WriteVariable("fc6/weight", io.Discard), "there is no variable fc6/weight")
 }

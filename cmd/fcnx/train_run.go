@@ -127,8 +127,8 @@ func (s *saver) Save(p train.Progress, epoch float64) *train.Saving {
 		return train.SaveHere(func() (event.Saved, error) { return event.Saved{}, err })
 	}
 	return train.SaveBehind(func() (event.Saved, error) {
-		defer snapshot.Free()
-		return s.write(meta, snapshot, begin)
+		saved, err := s.write(meta, snapshot, begin)
+		return saved, errors.Join(err, snapshot.Free())
 	})
 }
 
