@@ -94,7 +94,7 @@ parity: plugin ## write PyTorch's golden files anew, and hold bin/fcnx to PyTorc
 	$(GO) test ./train -run Parity -every
 	bench/parity/run.sh live
 
-torture: plugin ## attack bin/fcnx for twenty minutes: kills, full disks, damage; docs/reliability.md gets the table
+torture: plugin ## attack bin/fcnx for 25 minutes: kills, full disks, damage; docs/reliability.md gets the table
 	$(GO) run ./bench/torture -fcnx bin/fcnx -out docs/reliability.md
 
 screens: train ## draw the pictures of the README anew

@@ -53,7 +53,7 @@ func (b *bench) try(ctx context.Context, f fault) row {
 	return row{f, o, time.Since(begin)}
 }
 
-// count is how many tries there are: full of them in twenty minutes of attacks on two
+// count is how many tries there are: full of them in 25 minutes of attacks on two
 // cores, or in the short form few.
 func (b *bench) count(full, few int) int {
 	if b.short {

@@ -43,7 +43,7 @@ func torture(ctx context.Context, args []string, stdout io.Writer) error {
 		out     = flags.String("out", "", "the page whose table is written anew; empty: none")
 		pattern = flags.String("run", "", "try only the faults whose names match this regular expression")
 		seed    = flags.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is random")
-		minutes = flags.Float64("minutes", 20, "about how long it may take on two cores; the numbers of tries follow")
+		minutes = flags.Float64("minutes", 25, "about how long it may take on two cores; the numbers of tries follow")
 		short   = flags.Bool("short", false, "a few tries of each fault, most without XLA")
 		dir     = flags.String("dir", "", "where runs are made; empty: in a new directory for temporary files")
 	)
@@ -66,7 +66,7 @@ func torture(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(chosen) == 0 {
 		return fmt.Errorf("-run %s: no fault has a name like that", *pattern)
 	}
-	b, err := newBench(*fcnx, *dir, *seed, *short, *minutes/20, stdout)
+	b, err := newBench(*fcnx, *dir, *seed, *short, *minutes/25, stdout)
 	if err != nil {
 		return err
 	}
