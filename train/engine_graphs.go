@@ -29,7 +29,9 @@ func (e *Engine) forward(scope *model.Scope, in []*graph.Node, tap func(op strin
 // returns what stepGraph does.
 func (e *Engine) learn(loss, lr *graph.Node) []*graph.Node {
 	g := loss.Graph()
-	norm := update(e.store, e.cfg, e.learners(loss), lr)
+	learners := e.learners(loss)
+	inTurn(learners)
+	norm := update(e.store, e.cfg, learners, lr)
 	for v := range e.store.IterVariables() {
 		if v.ChangedInGraph(g) {
 			donate(g.GetParameterByName(v.Path()))
@@ -61,6 +63,26 @@ func (e *Engine) learners(loss *graph.Node) []learner {
 		learners[i].grad = grad
 	}
 	return learners
+}
+
+// inTurn has each variable wait for the gradient of the one before it in the network.
+//
+// That gradient is computed from the weights of the layer above, and so before these may move
+// where they are (donate). Without a word about it XLA's CPU moves them at any time,
+// and hands the layer below a copy: 0.5 GB and a sixth of a step for FCN-8s VGG16.
+// A barrier is no such word, for XLA takes it away before it orders copies; a
+// multiplication by zero is, which it may not leave out because of NaN. A gradient that
+// begins with NaN or Inf so spoils one variable more: the step is lost anyway.
+func inTurn(learners []learner) {
+	grads := make([]*graph.Node, len(learners))
+	for i, l := range learners {
+		grads[i] = l.grad
+	}
+	for i := range learners[min(1, len(learners)):] {
+		below := grads[i]
+		first := graph.Reshape(graph.Slice(graph.Reshape(below, below.Shape().Size()), graph.AxisRange(0, 1)))
+		learners[i+1].grad = graph.Add(grads[i+1], graph.MulScalar(first, 0))
+	}
 }
 
 // evalGraph scores one batch at its labels' own size: the summed loss, the summed
