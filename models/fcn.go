@@ -18,6 +18,10 @@ type Pass struct {
 	// Frozen tells which layers do not learn; a frozen batch norm keeps to its
 	// running averages in training too. nil: none.
 	Frozen func(layer string) bool
+	// Winograd has 3x3 convolutions of many channels done by Winograd's algorithm, where
+	// nothing is trained: that is faster on a CPU and equal but for the last digits. On a GPU
+	// cuDNN sees to it.
+	Winograd bool
 	// Tap is shown the output [N,H,W,C] of every operation of [Config.Ops], in that
 	// order, under its name, and before them the input as [Images]. nil: nobody looks.
 	Tap func(op string, output *graph.Node)
@@ -53,13 +57,13 @@ func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph
 	if c.Geometry == Paper {
 		fc6Pad = 0
 	}
-	x = pass.tap("fc6", convolve(scope.In("fc6"), pools[5], c.Head, 7, fc6Pad))
+	x = pass.tap("fc6", pass.convolve(scope.In("fc6"), pools[5], c.Head, 7, fc6Pad))
 	x, pass.RNG = dropout(pass.tap("relu6", relu(x)), c.Dropout, pass)
 	pass.tap("drop6", x)
-	x = pass.tap("fc7", convolve(scope.In("fc7"), x, c.Head, 1, 0))
+	x = pass.tap("fc7", pass.convolve(scope.In("fc7"), x, c.Head, 1, 0))
 	x, _ = dropout(pass.tap("relu7", relu(x)), c.Dropout, pass)
 	pass.tap("drop7", x)
-	score := pass.tap("score_fr", convolve(scope.In("score_fr"), x, c.Classes, 1, 0))
+	score := pass.tap("score_fr", pass.convolve(scope.In("score_fr"), x, c.Classes, 1, 0))
 
 	// Section 4.2: upsample, add the score of a finer stage, repeat.
 	for _, up := range archs[c.Arch] {
@@ -72,7 +76,7 @@ func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph
 		if c.AtOnce {
 			pool = pass.tap(fmt.Sprintf("scale_pool%d", up.stage), graph.MulScalar(pool, up.scale))
 		}
-		skip := pass.tap(up.skip, convolve(scope.In("%s", up.skip), pool, c.Classes, 1, 0))
+		skip := pass.tap(up.skip, pass.convolve(scope.In("%s", up.skip), pool, c.Classes, 1, 0))
 		if c.Geometry == Paper {
 			skip = pass.tap(up.skip+"c", crop(skip, at, at, score.Shape().Dim(1), score.Shape().Dim(2)))
 		}

@@ -70,7 +70,7 @@ func builtSides(t *testing.T, side int) sides {
 	c := Config{Arch: "fcn8s", Encoder: "vgg11", Classes: 2, Width: 1, Head: 1, Upsample: Bilinear, Geometry: Paper}
 	dims := build(t, side, side, func(scope *model.Scope, images *graph.Node) []*graph.Node {
 		pools := c.encode(scope, images, Pass{})
-		return []*graph.Node{pools[3], pools[4], convolve(scope.In("fc6"), pools[5], 1, 7, 0)}
+		return []*graph.Node{pools[3], pools[4], Pass{}.convolve(scope.In("fc6"), pools[5], 1, 7, 0)}
 	})
 	return sides{dims[0][1], dims[1][1], dims[2][1]}
 }

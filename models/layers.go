@@ -9,26 +9,29 @@ import (
 
 // convolve is a k by k convolution with bias: x [N,H,W,in] becomes
 // [N,H+2pad-k+1,W+2pad-k+1,out]. Its kernel is "weight" [k,k,in,out], its bias
-// "bias" [out].
-func convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *graph.Node {
+// "bias" [out]. A 3x3 convolution of many channels may be
+// Winograd's.
+func (p Pass) convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *graph.Node {
 	g, dtype, in := x.Graph(), x.DType(), x.Shape().Dim(-1)
 	kernel := scope.VariableWithShape("weight", shapes.Make(dtype, k, k, in, out)).NodeValue(g)
 	bias := scope.VariableWithShape("bias", shapes.Make(dtype, out)).NodeValue(g)
 	n, h, w := x.Shape().Dim(0), x.Shape().Dim(1)+2*pad-k+1, x.Shape().Dim(2)+2*pad-k+1
 
-	// Padding is added before, not by the convolution: the gradient of the kernel is
+	// Padding is added before, not by a plain convolution: the gradient of the kernel is
 	// then up to twice as fast on XLA's CPU, and the rest as fast as it was
 	// (docs/benchmarks.md). It also allows the paper's padding of 100, for which
 	// GoMLX's padded convolution has no gradient.
-	x = padAround(x, pad)
 	var y *graph.Node
-	if k == 3 {
-		y = graph.Convolve(x, kernel).NoPadding().Done()
-	} else {
+	switch {
+	case k == 3 && pad == 1 && p.Winograd && !p.Training && min(in, out) >= winogradChannels:
+		y = winograd(x, kernel)
+	case k == 3:
+		y = graph.Convolve(padAround(x, pad), kernel).NoPadding().Done()
+	default:
 		// fc6 (7x7) and the 1x1 layers have few pixels and many channels: there the
 		// gradients of a convolution run at a sixth of its forward speed on XLA's
 		// CPU, and those of one matrix product do not (docs/benchmarks.md).
-		y = graph.Reshape(unfold(x, k), n*h*w, k*k*in)
+		y = graph.Reshape(unfold(padAround(x, pad), k), n*h*w, k*k*in)
 		y = graph.Dot(y, graph.Reshape(kernel, k*k*in, out)).Product()
 		y = graph.Reshape(y, n, h, w, out)
 	}

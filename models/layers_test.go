@@ -74,7 +74,7 @@ func TestConvolveAgainstLoops(t *testing.T) {
 				create(t, store, "/fc6/weight", kernel, []int{c.k, c.k, in, out})
 				create(t, store, "/fc6/bias", bias, []int{out})
 				got, err := model.CallOnceN(Backend(t, backend), store, func(s *model.Scope, x, dy *graph.Node) []*graph.Node {
-					y := convolve(s.In("fc6"), x, out, c.k, c.pad)
+					y := Pass{}.convolve(s.In("fc6"), x, out, c.k, c.pad)
 					loss := graph.ReduceAllSum(graph.Mul(y, dy))
 					wrt := []*graph.Node{x, store.GetVariable("/fc6/weight").NodeValue(x), store.GetVariable("/fc6/bias").NodeValue(x)}
 					return append([]*graph.Node{y}, graph.Gradient(loss, wrt...)...)

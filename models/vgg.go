@@ -37,7 +37,7 @@ func (c Config) encode(scope *model.Scope, x *graph.Node, pass Pass) (pools [6]*
 				pad = paperPad
 			}
 			place := fmt.Sprintf("%d_%d", s+1, i+1)
-			x = pass.tap("conv"+place, convolve(scope.In("conv%s", place), x, channels, 3, pad))
+			x = pass.tap("conv"+place, pass.convolve(scope.In("conv%s", place), x, channels, 3, pad))
 			if c.batchNorm() {
 				name := "bn" + place
 				frozen := pass.Frozen != nil && pass.Frozen(name)

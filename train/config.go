@@ -45,6 +45,9 @@ type RunConfig struct {
 type DeviceConfig struct {
 	Backend string `toml:"backend"` // auto | cpu | cuda | go
 	Devices int    `toml:"devices"` // how many of them; 1 for now
+	// Winograd has evaluation and prediction use Winograd's algorithm on the CPU; other
+	// backends have their own way.
+	Winograd bool `toml:"winograd"`
 }
 
 // DataConfig says what is learned from.

@@ -13,8 +13,9 @@ func Default() Config {
 			UI:   "auto",
 		},
 		Device: DeviceConfig{
-			Backend: "auto",
-			Devices: 1,
+			Backend:  "auto",
+			Devices:  1,
+			Winograd: true,
 		},
 		Data: DataConfig{
 			Buckets:    4,

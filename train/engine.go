@@ -32,6 +32,8 @@ type Engine struct {
 	now     func() time.Time
 	resized bool // images in evaluation have another size than their labels
 
+	winograd bool
+
 	store    *model.Store
 	loader   *loader
 	step     *model.Exec
@@ -75,7 +77,7 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	}
 	e := &Engine{
 		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,
-		resized: cfg.Resized, compiled: map[string]bool{}, busy: new(sync.Mutex),
+		resized: cfg.Resized, winograd: cfg.Winograd, compiled: map[string]bool{}, busy: new(sync.Mutex),
 	}
 	e.store, e.loader = newStore(backend, cfg.Net, cfg.Values, cfg.Seed)
 	if cfg.Train.DebugNaN {

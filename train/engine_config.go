@@ -23,6 +23,8 @@ type EngineConfig struct {
 	// Resized says that evaluation shows the network images of another size than
 	// their labels: its logits are then brought to the labels' size.
 	Resized bool
+	// Winograd has evaluation and prediction use Winograd's algorithm ([models.Pass]).
+	Winograd bool
 }
 
 // Validate says what keeps an engine from being made, and takes no time: whoever

@@ -16,6 +16,12 @@ func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (
 	return device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, Warn: warn})
 }
 
+// newEngine makes an engine on what [device] asked for.
+func newEngine(backend *device.Backend, c train.DeviceConfig, cfg train.EngineConfig) (*train.Engine, error) {
+	cfg.Winograd = c.Winograd && backend.Kind == device.CPU
+	return train.NewEngine(backend.Compute, cfg)
+}
+
 // closeEngine gives the memory of an engine and of its backend back. What is still being
 // compiled keeps both, until the process ends.
 func closeEngine(e *train.Engine, b *device.Backend) {

@@ -90,7 +90,7 @@ func runBench(cmd *cobra.Command, o benchOptions) error {
 		return backendError(err)
 	}
 	defer backend.Close()
-	engine, err := train.NewEngine(backend.Compute, train.EngineConfig{
+	engine, err := newEngine(backend, config.Device, train.EngineConfig{
 		Net: config.Network(), Preprocess: config.Preprocess.Models(), Train: config.Train, Seed: 1, Now: time.Now,
 	})
 	if err != nil {

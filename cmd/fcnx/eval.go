@@ -116,7 +116,7 @@ func (n *network) score(ctx context.Context, device train.DeviceConfig, pass *da
 	if err != nil {
 		return scored{}, interrupted(ctx, backendError(err), unscored)
 	}
-	engine, err := train.NewEngine(backend.Compute, n.engineConfig())
+	engine, err := newEngine(backend, n.config.Device, n.engineConfig())
 	if err != nil {
 		backend.Close()
 		return scored{}, err

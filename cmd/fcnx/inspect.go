@@ -226,7 +226,7 @@ func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, 
 	defer backend.Close()
 	cfg := n.engineConfig()
 	cfg.Values = nil // the sizes of the weights will do
-	engine, err := train.NewEngine(backend.Compute, cfg)
+	engine, err := newEngine(backend, n.config.Device, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func (o predictOptions) run(ctx context.Context, n *network, device train.Device
 	defer backend.Close()
 	cfg := n.engineConfig()
 	cfg.Resized = false // package predict brings scores to the image's size by itself
-	engine, err := train.NewEngine(backend.Compute, cfg)
+	engine, err := newEngine(backend, n.config.Device, cfg)
 	if err != nil {
 		return predict.Summary{}, err
 	}

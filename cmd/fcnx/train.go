@@ -170,7 +170,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	for more := true; more && err == nil; {
 		stage := start.stage
 		var engine *train.Engine
-		if engine, err = train.NewEngine(backend.Compute, stage.engine(data, start.values)); err != nil {
+		if engine, err = newEngine(backend, stage.config.Device, stage.engine(data, start.values)); err != nil {
 			break
 		}
 		loop.Stepper, loop.Saver = engine, &saver{run: run, stage: stage, engine: engine}

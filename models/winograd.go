@@ -1,0 +1,92 @@
+package models
+
+import (
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// winogradChannels is from how many channels on, going in and coming out, XLA's transforms
+// on a CPU cost less than the products that they save (docs/benchmarks.md).
+const winogradChannels = 128
+
+// The matrices of Winograd's F(4,3) in one dimension (Lavin and Gray, Fast Algorithms
+// for Convolutional Neural Networks, 2016, section 4.3): four neighbouring outputs of a
+// convolution with three taps g, from six inputs d, are A'((Gg) * (B'd)), with six products where
+// there were twelve.
+var (
+	winogradInput = [6][6]float64{ // B'
+		{4, 0, -5, 0, 1, 0},
+		{0, -4, -4, 1, 1, 0},
+		{0, 4, -4, -1, 1, 0},
+		{0, -2, -1, 2, 1, 0},
+		{0, 2, -1, -2, 1, 0},
+		{0, 4, 0, -5, 0, 1},
+	}
+	winogradKernel = [6][3]float64{ // G
+		{1. / 4, 0, 0},
+		{-1. / 6, -1. / 6, -1. / 6},
+		{-1. / 6, 1. / 6, -1. / 6},
+		{1. / 24, 1. / 12, 1. / 6},
+		{1. / 24, -1. / 12, 1. / 6},
+		{0, 0, 1},
+	}
+	winogradOutput = [4][6]float64{ // A'
+		{1, 1, 1, 1, 1, 0},
+		{0, 1, -1, 2, -2, 0},
+		{0, 1, 1, 4, 4, 0},
+		{0, 1, -1, 8, -8, 1},
+	}
+)
+
+// winograd is the 3x3 convolution of x [N,H,W,in] with kernel [3,3,in,out] and a border
+// of zeros: [N,H,W,out]. The three taps of a row of the kernel are Winograd's F(4,3), the
+// three rows a convolution, of which there are six with half the multiplications in all. In
+// both dimensions it would be a quarter, with transforms that take as long as they save, or
+// take XLA minutes to compile. The result differs from that of a plain convolution by some 2e-6 of
+// the largest value.
+//
+// Training has plain ones: the kernel's gradient is no faster in this way, and what the
+// other two save is lost in the memory that six convolutions at a time take.
+func winograd(x, kernel *graph.Node) *graph.Node {
+	n, h, w, in := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	tiles := (w + 3) / 4
+	// In fours: a tile's six columns are one four and the first half of the next.
+	x = graph.Reshape(padSides(x, 1, 1, 1, 4*(tiles+1)-w-1), n, h+2, tiles+1, 4, in)
+	var columns, taps []*graph.Node
+	for j := range 6 {
+		column := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(j/4, tiles+j/4), graph.AxisElem(j%4), graph.AxisRange())
+		columns = append(columns, graph.Reshape(column, n, h+2, tiles, in))
+	}
+	for j := range 3 {
+		taps = append(taps, graph.Slice(kernel, graph.AxisRange(), graph.AxisElem(j), graph.AxisRange(), graph.AxisRange()))
+	}
+	var products, outputs []*graph.Node
+	for i := range 6 {
+		products = append(products, graph.Convolve(weigh(columns, winogradInput[i][:]), weigh(taps, winogradKernel[i][:])).NoPadding().Done())
+	}
+	for _, row := range winogradOutput {
+		outputs = append(outputs, graph.InsertAxes(weigh(products, row[:]), 3))
+	}
+	y := graph.Reshape(graph.Concatenate(outputs, 3), n, h, 4*tiles, kernel.Shape().Dim(3))
+	return crop(y, 0, 0, h, w)
+}
+
+// weigh is the sum of nodes of one shape, each times its weight; those of weight zero
+// are left out.
+func weigh(nodes []*graph.Node, weights []float64) *graph.Node {
+	var sum *graph.Node
+	for i, weight := range weights {
+		if weight == 0 {
+			continue
+		}
+		term := nodes[i]
+		if weight != 1 {
+			term = graph.MulScalar(term, weight)
+		}
+		if sum == nil {
+			sum = term
+		} else {
+			sum = graph.Add(sum, term)
+		}
+	}
+	return sum
+}

@@ -1,0 +1,69 @@
+package models
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/stretchr/testify/require"
+)
+
+// Winograd's convolution is the plain one, for every width beside the fours in which it
+// works.
+func TestWinograd(t *testing.T) {
+	for _, backend := range bothBackends {
+		for _, c := range []struct{ h, w int }{{1, 1}, {2, 2}, {4, 3}, {3, 4}, {5, 5}, {1, 6}, {4, 7}, {8, 8}, {3, 9}} {
+			t.Run(fmt.Sprintf("%s/%dx%d", backend, c.h, c.w), func(t *testing.T) {
+				const in, out = 3, 2
+				rng := rand.New(rand.NewPCG(uint64(c.h), uint64(c.w)))
+				x, y := randomGrid(rng, 2, c.h, c.w, in), newGrid(2, c.h, c.w, out)
+				kernel := floats(rng, 9*in*out)
+				slowConvolve(x, kernel, make([]float64, out), 3, 1, y, newGrid(y.n, y.h, y.w, y.c))
+				got := run(t, Backend(t, backend), func(a []*graph.Node) []*graph.Node {
+					return []*graph.Node{winograd(a[0], graph.Reshape(a[1], 3, 3, in, out))}
+				}, x.tensor(), kernel)
+				requireNear(t, y.values, y.dims(), got[0], 1e-12, "result")
+			})
+		}
+	}
+}
+
+// Only where nothing is trained, somebody asked for it and channels are many is it used;
+// there the digits differ, a little.
+func TestWinogradIsUsed(t *testing.T) {
+	const h, w, in = 6, 9, winogradChannels
+	b, rng := Backend(t, "cpu"), rand.New(rand.NewPCG(1, 2))
+	x := floats(rng, h*w*in)
+	for _, c := range []struct {
+		out, k, pad int
+		pass        Pass
+		used        bool
+	}{
+		{in, 3, 1, Pass{Winograd: true}, true},
+		{in, 3, 1, Pass{}, false},
+		{in, 3, 1, Pass{Winograd: true, Training: true}, false},
+		{in - 1, 3, 1, Pass{Winograd: true}, false},
+		{in, 3, 2, Pass{Winograd: true}, false},
+		{in, 1, 0, Pass{Winograd: true}, false},
+	} {
+		t.Run(fmt.Sprintf("%dx%d to %d pad %d %+v", c.k, c.k, c.out, c.pad, c.pass), func(t *testing.T) {
+			kernel := floats(rng, c.k*c.k*in*c.out)
+			convolve := func(p Pass) *tensors.Tensor {
+				store := model.NewStore()
+				create(t, store, "/conv/weight", kernel, []int{c.k, c.k, in, c.out})
+				create(t, store, "/conv/bias", make([]float64, c.out), []int{c.out})
+				y, err := model.CallOnce(b, store, func(s *model.Scope, x *graph.Node) *graph.Node {
+					return p.convolve(s.In("conv"), graph.Reshape(x, 1, h, w, in), c.out, c.k, c.pad)
+				}, x)
+				require.NoError(t, err)
+				return y
+			}
+			plain, got := convolve(Pass{}), convolve(c.pass)
+			require.True(t, plain.InDelta(got, 1e-9))
+			require.Equal(t, c.used, !plain.Equal(got))
+		})
+	}
+}
