@@ -11,10 +11,11 @@ import (
 // over them, and where NaN began can only be seen by doing it again. The step itself is
 // the same one, to the last bit, as without a debugger. A nil debugger does nothing.
 type debugger struct {
+	mesh   *mesh
 	before map[*model.Variable][]byte // of those that a step changes; nil: it had no value yet
 }
 
-func newDebugger() *debugger { return &debugger{map[*model.Variable][]byte{}} }
+func newDebugger(m *mesh) *debugger { return &debugger{m, map[*model.Variable][]byte{}} }
 
 // note tells of a variable that steps change.
 func (d *debugger) note(v *model.Variable) {
@@ -40,7 +41,7 @@ func (d *debugger) keep() error {
 }
 
 func (d *debugger) keepOne(v *model.Variable) error {
-	value, err := v.Value()
+	value, err := d.mesh.value(v)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (d *debugger) restore() error {
 			copy(to, data)
 		})
 		if err == nil {
-			err = v.SetValue(t)
+			err = d.mesh.set(v, t)
 		}
 		if err != nil {
 			return fmt.Errorf("restoring variable %s: %w", v.Path(), err)

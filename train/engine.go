@@ -43,6 +43,7 @@ type Engine struct {
 	compiled map[string]bool
 	busy     *sync.Mutex // held while it compiles
 	debug    *debugger   // nil: nobody asks where NaN begins
+	mesh     *mesh       // nil: a single device computes
 }
 
 // StepResult is what one update of the weights tells.
@@ -79,11 +80,14 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,
 		resized: cfg.Resized, winograd: cfg.Winograd, compiled: map[string]bool{}, busy: new(sync.Mutex),
 	}
+	var err error
+	if e.mesh, err = newMesh(backend, cfg.Devices); err != nil {
+		return nil, err
+	}
 	e.store, e.loader = newStore(backend, cfg.Net, cfg.Values, cfg.Seed)
 	if cfg.Train.DebugNaN {
-		e.debug = newDebugger()
+		e.debug = newDebugger(e.mesh)
 	}
-	var err error
 	if e.step, err = model.NewExec(backend, e.store, e.stepGraph); err != nil {
 		return nil, err
 	}
@@ -99,6 +103,10 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	// The loader bounds the number of shapes; GoMLX's own limit would be a second.
 	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
 		exec.SetMaxCache(-1)
+	}
+	e.mesh.spread(e.step, stepSplit[:])
+	for _, exec := range []*model.Exec{e.eval, e.masks, e.logits} {
+		e.mesh.spread(exec, evalSplit[:])
 	}
 	return e, nil
 }
@@ -153,34 +161,56 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 	bad := out[2].ConstFlatData(func(flat any) { err = into.AddCounts(flat.([]int64)) })
 	if err = errors.Join(bad, err); err == nil && masks {
 		result.Masks, err = tensors.CopyFlatData[uint8](out[3])
+		result.Masks = unfill(e.mesh, b, result.Masks)
 	}
 	return result, err
 }
 
 func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor, error) {
 	defer finalize(in)
+	if err := e.mesh.ready(exec, e.store, in); err != nil {
+		return nil, err
+	}
 	args := make([]any, len(in))
 	for i, t := range in {
 		args[i] = t
 	}
-	return exec.Exec(args...)
+	out, err := exec.Exec(args...)
+	return e.mesh.one(out), err
 }
 
-func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) ([]*tensors.Tensor, error) {
-	// Dropout of a step depends on nothing but the seed and the step.
-	rng, err := graph.RNGStateFromSeed(int64(rand.NewPCG(e.seed, uint64(at)).Uint64() >> 1))
+// stepInputs are those of stepGraph; where several devices compute, the first one's and
+// then the others'.
+func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) (in []*tensors.Tensor, err error) {
+	parts, err := e.mesh.split(b)
 	if err != nil {
 		return nil, err
 	}
-	return append(pixels(b),
-		tensors.FromFlatDataAndDimensions(b.Labels, b.N, b.LabelH, b.LabelW),
-		tensors.FromScalar(float32(lr)), rng), nil
+	for _, part := range parts {
+		// Dropout of a step depends on nothing but the seed and the step.
+		rng, err := graph.RNGStateFromSeed(int64(rand.NewPCG(e.seed, uint64(at)).Uint64() >> 1))
+		if err != nil {
+			return nil, err
+		}
+		in = append(append(in, pixels(part)...),
+			tensors.FromFlatDataAndDimensions(part.Labels, part.N, part.LabelH, part.LabelW),
+			tensors.FromScalar(float32(lr)), rng)
+	}
+	return in, nil
 }
 
-func (e *Engine) evalInputs(b *datasets.Batch) ([]*tensors.Tensor, error) {
-	return append(pixels(b),
-		tensors.FromFlatDataAndDimensions(b.Labels, b.N, b.LabelH, b.LabelW),
-		tensors.FromFlatDataAndDimensions(b.LabelSizes, b.N, 2)), nil
+// evalInputs are those of evalGraph, ordered as stepInputs are.
+func (e *Engine) evalInputs(b *datasets.Batch) (in []*tensors.Tensor, err error) {
+	parts, err := e.mesh.split(e.mesh.fill(b))
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
+		in = append(append(in, pixels(part)...),
+			tensors.FromFlatDataAndDimensions(part.Labels, part.N, part.LabelH, part.LabelW),
+			tensors.FromFlatDataAndDimensions(part.LabelSizes, part.N, 2))
+	}
+	return in, nil
 }
 
 func pixels(b *datasets.Batch) []*tensors.Tensor {

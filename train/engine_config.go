@@ -14,6 +14,10 @@ type EngineConfig struct {
 	Preprocess models.Preprocess
 	Train      TrainConfig
 	Seed       uint64
+	// Devices is how many devices of the backend share a batch; 0 is 1. A training batch
+	// must be a multiple of it. Sums over a batch are added up in another order then, and
+	// nothing else depends on it.
+	Devices int
 	// Now is the clock by which a step tells what reading its loss took. It must not
 	// be nil.
 	Now func() time.Time

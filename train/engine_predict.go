@@ -30,5 +30,6 @@ func predict[T uint8 | float32](e *Engine, exec *model.Exec, b *datasets.Batch) 
 		return nil, fmt.Errorf("prediction: %w", err)
 	}
 	defer finalize(out)
-	return tensors.CopyFlatData[T](out[0])
+	flat, err = tensors.CopyFlatData[T](out[0])
+	return unfill(e.mesh, b, flat), err
 }

@@ -62,7 +62,7 @@ func (e *Engine) variable(path string, use func(dtype dtypes.DType, data []byte)
 	if v == nil {
 		return fmt.Errorf("there is no variable %s", path)
 	}
-	value, err := v.Value()
+	value, err := e.mesh.value(v)
 	if err != nil {
 		return fmt.Errorf("variable %s: %w", path, err)
 	}

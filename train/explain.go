@@ -70,6 +70,7 @@ func (e *Engine) explain(b *datasets.Batch, at int64, lr float64) (where string,
 		return "", err
 	}
 	defer exec.Finalize()
+	e.mesh.spread(exec, stepSplit[:])
 	in, err := e.stepInputs(b, at, lr)
 	if err != nil {
 		return "", err
