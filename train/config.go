@@ -44,7 +44,7 @@ type RunConfig struct {
 // DeviceConfig chooses what computes.
 type DeviceConfig struct {
 	Backend string `toml:"backend"` // auto | cpu | cuda | go
-	Devices int    `toml:"devices"` // how many of them; 1 for now
+	Devices int    `toml:"devices"` // how many of them share each batch
 	// Winograd has evaluation and prediction use Winograd's algorithm on the CPU; other
 	// backends have their own way.
 	Winograd bool `toml:"winograd"`

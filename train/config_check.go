@@ -48,6 +48,7 @@ func (c Config) Validate() error {
 	k.each(c, func(k *checker, stage Config) {
 		if len(c.Stage) == 0 || stage.Train.Steps != 0 || stage.Train.Epochs != 0 {
 			k.duration(stage.Train)
+			k.shared(stage)
 		}
 		k.optimisation(stage.Train, stage.Model)
 		k.schedule(stage.Train)
@@ -150,7 +151,7 @@ func (k *checker) data(c DataConfig) {
 // network checks what training, evaluation and prediction share.
 func (k *checker) network(c Config) {
 	k.oneOf("device.backend", c.Device.Backend, backends)
-	k.must(c.Device.Devices == 1, "device.devices", "%d; this version computes on 1", c.Device.Devices)
+	k.within("device.devices", c.Device.Devices, 1, 1<<10)
 	k.size("augment.resize", c.Augment.Resize)
 
 	m := c.Model
@@ -209,6 +210,19 @@ func (k *checker) duration(c TrainConfig) {
 	k.within("train.steps", c.Steps, 0, 1_000_000_000)
 	k.must(c.Epochs >= 0 && c.Epochs <= 1e6, "train.epochs", "%v is not between 0 and 1000000", c.Epochs)
 	k.within("train.batch", c.Batch, 1, 1<<16)
+}
+
+// shared checks that devices can share a batch.
+func (k *checker) shared(c Config) {
+	batch, devices := c.Train.Batch, c.Device.Devices
+	if batch < 1 || devices < 1 {
+		return // which is told already
+	}
+	fits := strconv.Itoa((batch/devices + 1) * devices)
+	if batch > devices {
+		fits = fmt.Sprintf("%d or %s", batch/devices*devices, fits)
+	}
+	k.must(batch%devices == 0, "train.batch", "%d images cannot be shared evenly by %d devices; %s can", batch, devices, fits)
 }
 
 func (k *checker) optimisation(c TrainConfig, m ModelConfig) {

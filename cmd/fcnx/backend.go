@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/fcnx/fcnx/device"
 	"github.com/fcnx/fcnx/train"
@@ -13,7 +14,12 @@ func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (
 	if err != nil {
 		return nil, err
 	}
-	return device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, Warn: warn})
+	b, err := device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, Warn: warn})
+	if err == nil && c.Devices > b.Devices {
+		b.Close()
+		return nil, fmt.Errorf("device.devices: %d were asked for, and %s has %d, which is the most that --devices can say", c.Devices, b.Kind, b.Devices)
+	}
+	return b, err
 }
 
 // newEngine makes an engine on what [device] asked for.

@@ -143,6 +143,7 @@ func (s *stage) engine(data *trainData, values train.Values) train.EngineConfig 
 		Preprocess: s.config.Preprocess.Models(),
 		Train:      data.weighed(s.config.Train),
 		Seed:       s.config.Run.Seed,
+		Devices:    s.config.Device.Devices,
 		Now:        time.Now,
 		Values:     values,
 		Resized:    s.config.Augment.Resize != "",

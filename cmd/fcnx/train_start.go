@@ -220,7 +220,7 @@ func (s *trainStart) record(run *trainRun, begin, now time.Time) event.Started {
 		Head: event.Head{Time: now}, Run: filepath.Base(run.Dir), Version: version, PID: os.Getpid(),
 		Model: c.Model.Arch, Encoder: c.Model.Encoder, Params: c.Network().Parameters(), Classes: classNames(run.data.classes), Colors: colors,
 		Data: c.Data.Spec, Train: run.data.trainLen, Val: run.data.val.Samples(),
-		Backend: run.backend.Kind, Plugin: run.backend.Version, Devices: run.backend.Devices,
+		Backend: run.backend.Kind, Plugin: run.backend.Version, Devices: c.Device.Devices,
 		Seed: c.Run.Seed, Step: s.progress.Step, Steps: steps,
 		Epochs: float64(steps) / float64(run.data.train.BatchesPerEpoch()), Batch: c.Train.Batch,
 		Resumed: s.resumed, EvalEvery: run.data.evalEvery(c.Eval), SaveEvery: int64(c.Checkpoint.EverySteps),
