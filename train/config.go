@@ -56,6 +56,7 @@ type DataConfig struct {
 	ValSpec string `toml:"val_spec"` // empty: the val split of spec
 	Workers int    `toml:"workers"`  // decoders in parallel; 0: one a core
 	Cache   int    `toml:"cache"`    // MiB of decoded samples kept in memory, for each of both sets; 0: none
+	Pack    string `toml:"pack"`     // directory of decoded samples, made where they are not there; empty: none
 	Buckets int    `toml:"buckets"`  // at most so many shapes of batch
 
 	MaxPixels  int     `toml:"max_pixels"`  // of the largest image that is decoded; a SPEC's own ?max_pixels= comes first

@@ -28,7 +28,7 @@ func newDataCommand() *cobra.Command {
 		Args:                       noSuchCommand,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	data.AddCommand(newDataCheckCommand(), newDataShowCommand())
+	data.AddCommand(newDataCheckCommand(), newDataShowCommand(), newDataPackCommand())
 	return data
 }
 

@@ -73,6 +73,14 @@ func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*
 			d.weights = train.BalancedWeights(cfg.Train.ClassBalance, summary.Labels.Pixels, summary.Labels.ImagePixels)
 		}
 	}
+	if p := (packs{cfg.Data.Pack, warn}); p.dir != "" {
+		if trainSource, err = p.open(ctx, trainSource, trainSpec, datasets.Train, warn); err != nil {
+			return nil, err
+		}
+		if valSource, err = p.open(ctx, valSource, valSpec, datasets.Val, warn); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.openLoaders(ctx, cfg, trainSource, valSource); err != nil {
 		return nil, err
 	}
