@@ -15,7 +15,7 @@ for line in sys.stdin:
     mode, count = line.split()
     print(line.strip(), sys.argv[1], file=open(sys.argv[2], "a"))
     seconds = [{"infer": 0.5, "train": 2, "product": 0.25}[mode] * float(sys.argv[1])] * int(count)
-    print(json.dumps({"mode": mode, "seconds": seconds, "multiply_adds": 1000}), flush=True)
+    print(json.dumps({"mode": mode, "seconds": seconds, "multiply_adds": 1000, "peak_rss_bytes": 100 * len(mode) + int(count)}), flush=True)
 """
 
 
@@ -49,6 +49,7 @@ class Sides(unittest.TestCase):
         self.assertEqual(sides[1].summary()["median"], {"infer": 1.0, "train": 4.0})
         self.assertEqual(len(sides[1].summary()["seconds"]["train"]), 6)
         self.assertEqual(sides[2].summary()["compile_seconds"], {"infer": 1, "train": 2})
+        self.assertEqual(sides[2].summary()["peak_rss_bytes"], {"infer": 3, "train": 503})
         self.assertEqual(product(sides), {"1": 8000.0, "2": 4000.0})
 
     def test_what_is_no_answer(self):

@@ -28,7 +28,7 @@ def heading(report: dict) -> str:
         f"{net['arch']} {net['encoder']}, width {net['width']}, head {net['head']}, {net['classes']} classes, "
         f"on {machine['cores']} cores of {machine['cpu']}, {report['date'][:10]}. fcnx {versions['fcnx']['fcnx']}, PyTorch {versions['torch']}. "
         f"Medians of {report['rounds']} rounds of {report['steps']} steps in turns, the fastest step in brackets; "
-        "first is the first step, with compilation; memory is the most that the process had in the first step."
+        "first is the first step, with compilation; memory is the most that the process had, before training and in it."
     )
 
 

@@ -4,7 +4,7 @@
     python bench.py --server --format channels_last        answer "infer N" and "train N" on stdin
 
 Each result is one JSON line on stdout: {"mode","format","seconds":[...],"peak_rss_bytes"}.
-The peak is the process's so far, so a server has one format only. Its first line is as that of
+The peak is the process's meanwhile, so a server has one format only. Its first line is as that of
 `fcnx bench --server`: each mode has run once, and what that took, compilation included. "product N"
 multiplies two large matrices, in the precision of the net.
 """
@@ -70,15 +70,11 @@ class Bench:
             self.matrices = torch.randn(2, PRODUCT, PRODUCT).to(self.precision)
         torch.mm(*self.matrices)
 
-    def first(self, mode: str) -> dict:
-        """What the first step of a mode takes, and the peak of memory during it."""
-        forget_peak()
-        return self.time(mode, 1)
-
     def time(self, mode: str, steps: int) -> dict:
         """The seconds of each of so many steps, as the JSON line to print."""
         step = {"infer": self.infer, "train": self.train, "product": self.product}[mode]
         seconds = []
+        forget_peak()
         for _ in range(steps):
             start = time.perf_counter()
             step()
@@ -96,7 +92,7 @@ def main() -> None:
         start = time.perf_counter()
         bench = Bench(args, args.format)
         setup = round(time.perf_counter() - start, 3)
-        first = {mode: bench.first(mode) for mode in ("infer", "train")}
+        first = {mode: bench.time(mode, 1) for mode in ("infer", "train")}
         say(
             {
                 "ready": True,

@@ -9,15 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchPeak forgets how much memory the process had, where the system lets it, and gives
-// what tells how much it had at most since then, in bytes.
+// watchPeak gives back what is garbage already, and then does [forgetPeak].
 func watchPeak() func() int64 {
-	debug.FreeOSMemory() // what is garbage already is not of what comes
-	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+	debug.FreeOSMemory()
+	forgetPeak()
 	return peakMemory
 }
 
-// peakMemory is the most memory that the process has had, in bytes; 0 where nobody tells.
+// forgetPeak lets [peakMemory] begin anew with what the process has now, where the
+// system allows that. It takes no time.
+func forgetPeak() {
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+}
+
+// peakMemory is the most memory that the process has had since [forgetPeak], in bytes; 0
+// where nobody tells.
 func peakMemory() int64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		for line := range strings.Lines(string(status)) {

@@ -32,7 +32,7 @@ type benchReady struct {
 type benchAnswer struct {
 	Mode    string    `json:"mode"`
 	Seconds []float64 `json:"seconds"`
-	// PeakRSSBytes is the most that the process has had since the last first run.
+	// PeakRSSBytes is the most that the process had meanwhile.
 	PeakRSSBytes int64 `json:"peak_rss_bytes"`
 }
 
@@ -98,6 +98,7 @@ func (b *bench) answer(ctx context.Context, mode string, n int) (any, error) {
 	}
 	c := b.cases[slices.IndexFunc(b.cases, func(c *benchCase) bool { return c.mode() == mode })]
 	answer := benchAnswer{Mode: mode}
+	forgetPeak()
 	for range n {
 		took, err := c.once(ctx)
 		if err = errors.Join(err, ctx.Err()); err != nil {
