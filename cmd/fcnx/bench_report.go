@@ -79,9 +79,10 @@ func (c *benchCase) row() benchRow {
 		Part: c.label(), Name: c.name, Batch: c.batch, Height: c.h, Width: c.w, Seconds: c.seconds, Median: median(c.seconds),
 		First: c.first.Seconds(), Unit: c.unit, MultiplyAdds: c.multiplyAdds, PeakBytes: c.peak, Device: c.device,
 	}
-	if r.Median > 0 {
-		r.Rate = c.amount / r.Median
-		r.FLOPS = 2 * float64(c.multiplyAdds) / r.Median
+	r.Rate = c.amount / r.Median
+	r.FLOPS = 2 * float64(c.multiplyAdds) / r.Median
+	if c.part == partProduct { // a peak is the most that there was
+		r.FLOPS = 2 * float64(c.multiplyAdds) / slices.Min(r.Seconds)
 	}
 	if len(c.still) > 0 {
 		r.StillMedian = median(c.still)

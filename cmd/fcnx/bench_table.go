@@ -24,7 +24,7 @@ func (r benchReport) text() string {
 	if r.Data != "" {
 		fmt.Fprintf(&b, "data %s\n", wording.Printable(r.Data))
 	}
-	fmt.Fprintf(&b, "medians of %d rounds in turns; a multiply-add is two operations\n\n", r.Rounds)
+	fmt.Fprintf(&b, "medians of %d rounds in turns; a multiply-add is two operations; the peak is the fastest product's\n\n", r.Rounds)
 
 	rows := [][]string{{"", "seconds", "rate", "mul-adds", "GFLOP/s", "of peak", "first, s", "memory"}}
 	for _, row := range r.Rows {
