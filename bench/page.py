@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def markers(name: str) -> tuple[str, str]:
-    return f"<!-- {name}: made by bench/compare.py -->", f"<!-- {name}: end -->"
+    return f"<!-- {name}: made by bench -->", f"<!-- {name}: end -->"
 
 
 def check(path: Path, name: str) -> str:
@@ -13,9 +13,9 @@ def check(path: Path, name: str) -> str:
     try:
         text = path.read_text()
     except OSError as err:
-        raise SystemExit(f"compare.py: --doc: {err}") from None
+        raise SystemExit(f"bench: --doc: {err}") from None
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
-        raise SystemExit(f"compare.py: {path} needs these two lines, where the tables belong:\n{begin}\n{end}")
+        raise SystemExit(f"bench: {path} needs these two lines, where the tables belong:\n{begin}\n{end}")
     return text
 
 
