@@ -49,6 +49,7 @@ test: plugin ## run every test: with the race detector, and on XLA, where it wat
 	$(GO) test -timeout 20m -race $$(grep -v ' github.com/gomlx/' <<<"$$tested" | cut -d' ' -f1) || failed=1; \
 	$(GO) test -timeout 20m $$(grep ' github.com/gomlx/' <<<"$$tested" | cut -d' ' -f1) || failed=1; \
 	$(GO) test -timeout 20m $(RACEXLA) ./cmd/fcnx || failed=1; \
+	python3 -m unittest discover -s bench -p '*_test.py' || failed=1; \
 	exit $$failed
 
 lint: vulns ## gofmt, go vet, staticcheck, gosec, govulncheck, and golangci-lint where it is installed
@@ -81,7 +82,7 @@ fuzz: ## run every fuzz target for FUZZTIME (20s), each within 1 GiB of memory (
 	  done; \
 	done
 
-bench: ## time fcnx against PyTorch, which goes to .venv; the machine should be idle
+bench: ## time fcnx against PyTorch, which goes to .venv, on an idle machine; docs/benchmarks.md gets the tables
 	bench/run.sh
 
 golden: plugin ## write golden files anew; look at git diff before you keep them

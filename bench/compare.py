@@ -1,163 +1,120 @@
 """fcnx against PyTorch, turn by turn, on the same net and the same machine.
 
-    python bench/compare.py --rounds 6 --out bench/results/latest.json
+    python bench/compare.py                                    the shapes of docs/benchmarks.md
+    python bench/compare.py --size 320x320 --batch 4           one shape
+    python bench/compare.py --doc docs/benchmarks.md           and its tables into the page
 
-Each side is a process that waits on its stdin for "infer N" or "train N" and
-answers with the seconds of each step. They are asked in turns, so a slow minute
-of the machine hits all of them alike, and while one computes the others sleep.
-Prints a Markdown table of medians; every number that was measured goes to --out.
+Each side is a process that waits on its stdin for "infer N" or "train N" and answers with the
+seconds of each step (sides.py). They are asked in turns. Prints Markdown (tables.py); every number
+that was measured goes to --out. What lay there before is kept beside it, as NAME-before.json: the page
+says how far the ratios of the two runs are apart.
 """
 
 import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+import page
+import tables
+from sides import Side, in_turns, product
+
 HERE = Path(__file__).parent
-MODES = {"infer": "inference", "train": "training step"}
-
-
-@dataclass
-class Side:
-    """One process under test, and what it said."""
-
-    name: str
-    command: list[str]
-    ready: dict = field(default_factory=dict)
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-    peak_rss_bytes: int = 0
-
-    def start(self) -> None:
-        try:
-            self.process = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-            )
-        except OSError as err:
-            raise SystemExit(f"compare.py: {self.name} does not start: {err}") from err
-        self.ready = self.read("getting ready")
-        if not self.ready.get("ready"):
-            raise SystemExit(f"compare.py: {self.name} began with {self.ready}, not with a ready line")
-
-    def ask(self, mode: str, steps: int) -> list[float]:
-        """The seconds of each of so many steps."""
-        try:
-            print(f"{mode} {steps}", file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            pass  # it has ended: read says how
-        answer = self.read(f"{mode} {steps}")
-        if answer.get("mode") != mode or len(answer.get("seconds", ())) != steps:
-            raise SystemExit(f"compare.py: {self.name} answered {mode} {steps} with {answer}")
-        self.peak_rss_bytes = answer["peak_rss_bytes"]
-        return answer["seconds"]
-
-    def read(self, doing: str) -> dict:
-        line = self.process.stdout.readline()
-        if not line:
-            code = self.process.wait()
-            raise SystemExit(f"compare.py: {self.name} ended with exit code {code} while {doing}; its words are above")
-        try:
-            return json.loads(line)
-        except json.JSONDecodeError:
-            raise SystemExit(f"compare.py: {self.name} answered {line.strip()!r}: not a line of JSON") from None
-
-    def stop(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
+SHAPES = "1x224x224,1x320x320,1x512x512,4x320x320"
+NET = ("arch", "encoder", "width", "head", "classes")
 
 
 def main() -> None:
     args = parse()
-    shape = ["--arch", args.arch, "--encoder", args.encoder, "--classes", str(args.classes)]
-    shape += ["--size", args.size, "--batch", str(args.batch)]
-    shape += ["--width", str(args.width), "--head", str(args.head)]
-    torch = [sys.executable, str(HERE / "torch" / "bench.py"), "--server", *shape]
+    before = kept(args.out)
+    report = {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "net": {key: getattr(args, key) for key in NET},
+        "rounds": args.rounds,
+        "steps": args.steps,
+        "warmup": args.warmup,
+        "cases": [compare(args, shape, precision) for precision in args.precision for shape in args.shapes],
+    }
+    if args.parts:
+        report["parts"] = parts(args)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    if before:
+        beside(args.out).write_text(json.dumps(before, indent=2) + "\n")
+    args.out.write_text(json.dumps(report, indent=2) + "\n")
+    text = tables.page(report, before)
+    print(text)
+    if args.doc:
+        page.write(args.doc, args.out.stem, text)
+
+
+def compare(args: argparse.Namespace, shape: tuple[int, int, int], precision: str) -> dict:
+    """Times all sides on one shape, [N,H,W]: the processes are its own, and so is their memory."""
+    batch, height, width = shape
+    net = [word for key in NET for word in (f"--{key}", str(getattr(args, key)))]
+    net += ["--size", f"{height}x{width}", "--batch", str(batch), "--precision", precision]
+    torch = [sys.executable, str(HERE / "torch" / "bench.py"), "--server", *net]
     sides = [
-        Side("fcnx", [args.fcnx, "bench", "--server", *shape]),
+        Side("fcnx", [args.fcnx, "bench", "--server", *net]),
         Side("PyTorch contiguous", [*torch, "--format", "contiguous"]),
         Side("PyTorch channels_last", [*torch, "--format", "channels_last"]),
     ]
     if args.compile:
         sides.append(Side("PyTorch compiled", [*torch, "--format", "channels_last", "--compile"]))
-
     for side in sides:
-        note(f"{side.name}: starting")
+        note(f"{batch}x{height}x{width} {precision}: {side.name}: starting")
         side.start()
-    measure(sides, args)
+    for side in sides:
+        for mode in tables.MODES:
+            side.ask(mode, args.warmup)
+        side.seconds.clear()
+    in_turns(sides, args.rounds, args.steps, note)
     for side in sides:
         side.stop()
-
-    report = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "net": {k: getattr(args, k) for k in ("arch", "encoder", "width", "head", "classes", "size", "batch")},
-        "rounds": args.rounds,
-        "steps": args.steps,
-        "warmup": args.warmup,
-        "sides": {s.name: summary(s) for s in sides},
-        "speedup": {mode: speedup(sides, mode) for mode in MODES},
+    return {
+        "batch": batch,
+        "height": height,
+        "width": width,
+        "precision": precision,
+        "multiply_adds": {mode: sides[0].ready["multiply_adds"][mode] for mode in tables.MODES},
+        "product_flops": product(sides),
+        "versions": {"fcnx": sides[0].ready["versions"], "torch": sides[1].ready["torch"]},
+        "sides": {side.name: side.summary() for side in sides},
     }
+
+
+def parts(args: argparse.Namespace) -> dict:
+    """What `fcnx bench --json` says of everything else that a run is made of."""
+    note("fcnx bench: every part of a run")
+    command = [args.fcnx, "bench", "--json", "--rounds", str(args.rounds), "--out", str(args.out.parent)]
+    if args.recipe:
+        command += ["--config", args.recipe]
+    else:
+        command += [word for key in NET for word in (f"--{key}", str(getattr(args, key)))]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=2) + "\n")
-    print(table(report))
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"compare.py: fcnx bench ended with exit code {done.returncode}; its words are above")
+    return json.loads(done.stdout)
 
 
-def measure(sides: list[Side], args: argparse.Namespace) -> None:
-    """Warm up, then rounds: each side in turn, with the order turned around every other round."""
-    for mode in MODES:
-        for side in sides:
-            note(f"{side.name}: warming up, {MODES[mode]}")
-            side.ask(mode, args.warmup)
-            side.seconds[mode] = []
-    for i in range(args.rounds):
-        for mode in MODES:
-            for side in sides if i % 2 == 0 else reversed(sides):
-                seconds = side.ask(mode, args.steps)
-                side.seconds[mode] += seconds
-                note(f"round {i + 1}/{args.rounds}: {side.name}, {MODES[mode]}: {min(seconds):.3f} s")
+def kept(out: Path) -> dict | None:
+    """The report that lies where this one will, or None. One of an older kind is nothing to compare with."""
+    try:
+        report = json.loads(out.read_text())
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError as err:
+        raise SystemExit(f"compare.py: {out} is no report ({err}); remove it, or name another --out") from None
+    return report if "cases" in report else None
 
 
-def summary(side: Side) -> dict:
-    return {
-        "ready": side.ready,
-        "seconds": side.seconds,
-        "median": {mode: statistics.median(side.seconds[mode]) for mode in MODES},
-        "min": {mode: min(side.seconds[mode]) for mode in MODES},
-        "peak_rss_bytes": side.peak_rss_bytes,
-    }
-
-
-def speedup(sides: list[Side], mode: str) -> dict:
-    """How many times faster fcnx, the first side, is than the best of the others."""
-    ours, *others = sides
-    return {
-        of.__name__: round(min(of(s.seconds[mode]) for s in others) / of(ours.seconds[mode]), 3)
-        for of in (statistics.median, min)
-    }
-
-
-def table(report: dict) -> str:
-    """The report in Markdown: a row each side, medians with the fastest step in brackets."""
-    net, (first, *_) = report["net"], report["sides"]
-    lines = [
-        f"{net['arch']} {net['encoder']}, width {net['width']}, head {net['head']}, {net['classes']} classes, batch {net['batch']} at {net['size']}, float32, "
-        f"{report['machine']['cores']} cores of {report['machine']['cpu']}; "
-        f"medians of {report['rounds']} x {report['steps']} steps in turns (fastest in brackets)",
-        "",
-        "| | inference, s | training step, s | peak RSS, GB |",
-        "| --- | --- | --- | --- |",
-    ]
-    for name, side in report["sides"].items():
-        cells = [f"{side['median'][m]:.3f} ({side['min'][m]:.3f})" for m in MODES]
-        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {side['peak_rss_bytes'] / 1e9:.2f} |")
-    faster = [f"{report['speedup'][m]['median']:.2f}x ({report['speedup'][m]['min']:.2f}x)" for m in MODES]
-    lines.append(f"| **{first} over the best PyTorch** | **{faster[0]}** | **{faster[1]}** | |")
-    return "\n".join(lines)
+def beside(out: Path) -> Path:
+    return out.with_name(f"{out.stem}-before{out.suffix}")
 
 
 def machine() -> dict:
@@ -182,14 +139,41 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--classes", type=int, default=21)
     parser.add_argument("--width", type=int, default=64, help="channels of the first stage")
     parser.add_argument("--head", type=int, default=4096, help="channels of fc6 and fc7")
-    parser.add_argument("--size", default="320x320", metavar="HxW")
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--shapes", type=shapes, default=SHAPES, metavar="NxHxW,...", help=f"batches and sizes ({SHAPES})")
+    parser.add_argument("--size", metavar="HxW", help="one shape only, of this size")
+    parser.add_argument("--batch", type=int, help="one shape only, of so many images")
+    parser.add_argument("--precision", type=precisions, default="float32", help="float32, bfloat16, or both by a comma")
     parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=3, help="of each mode and side, each round")
-    parser.add_argument("--warmup", type=int, default=2, help="steps that do not count")
-    parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
+    parser.add_argument("--steps", type=int, default=2, help="of each mode and side, each round")
+    parser.add_argument("--warmup", type=int, default=2, help="steps that do not count, after the first")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile too; needs a C++ compiler")
+    parser.add_argument("--parts", action=argparse.BooleanOptionalAction, default=True, help="the other parts of a run too, of fcnx alone")
+    parser.add_argument("--recipe", help="a configuration whose parts are timed, in place of the net")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "latest.json")
-    return parser.parse_args()
+    parser.add_argument("--doc", type=Path, help="a page; what is between the markers of --out's name becomes the tables")
+    args = parser.parse_args()
+    if min(args.rounds, args.steps, args.warmup) < 1:
+        parser.error("--rounds, --steps and --warmup are at least 1")
+    if args.size or args.batch:
+        args.shapes = shapes(f"{args.batch or 1}x{args.size or '320x320'}")
+    if args.doc:
+        page.check(args.doc, args.out.stem)
+    return args
+
+
+def shapes(text: str) -> list[tuple[int, int, int]]:
+    """Batch, height and width of each."""
+    found = [tuple(int(number) for number in shape.split("x")) for shape in text.split(",")]
+    if any(len(shape) != 3 or min(shape) < 1 for shape in found):
+        raise ValueError(text)
+    return found
+
+
+def precisions(text: str) -> list[str]:
+    found = text.split(",")
+    if not set(found) <= {"float32", "bfloat16"}:
+        raise ValueError(text)
+    return found
 
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ func TestMemoryIsThatOfTheRealGraphs(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, accounted(t, e.eval, in), eval)
 
+			compiled, err := e.CompiledStepMemory(b)
+			require.NoError(t, err)
+			require.Equal(t, step, compiled)
+
 			weights := 4 * e.net.Parameters()
 			require.Greater(t, eval.Arguments, weights)
 			require.Greater(t, step.Arguments, eval.Arguments, "the optimiser's slots")

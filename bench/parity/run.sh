@@ -21,6 +21,7 @@ golden=(
 live=(
 	"bench/parity/live.py --fcnx bin/fcnx${PROTO:+ --proto $PROTO}"
 	"bench/parity/onnx_check.py --fcnx bin/fcnx"
+	"-m unittest discover -s bench/torch -p train_test.py"
 )
 
 case "${1:-}" in

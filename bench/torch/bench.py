@@ -4,7 +4,9 @@
     python bench.py --server --format channels_last        answer "infer N" and "train N" on stdin
 
 Each result is one JSON line on stdout: {"mode","format","seconds":[...],"peak_rss_bytes"}.
-The peak is the process's so far, so a server has one format only.
+The peak is the process's meanwhile, so a server has one format only. Its first line is as that of
+`fcnx bench --server`: each mode has run once, and what that took, compilation included. "product N"
+multiplies two large matrices, in the precision of the net.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Callable, Iterator
 
 import torch
@@ -20,6 +23,7 @@ from torch import Tensor
 
 from fcn import FCN, cross_entropy, parameter_groups
 
+PRODUCT = 2048  # rows and columns
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -35,34 +39,50 @@ class Bench:
         self.model.to(memory_format=layout)
         self.images = torch.randn(args.batch, 3, height, width).to(memory_format=layout)
         self.labels = torch.randint(args.classes, (args.batch, height, width))
+        self.precision = getattr(torch, args.precision)
         groups = parameter_groups(self.model, lr=1e-4, weight_decay=5e-4, bias_lr=2.0)
         self.optimizer = torch.optim.SGD(groups, momentum=0.9, fused=True)
         self.forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if args.compile else self.model
 
+    def mixed(self) -> torch.autocast:
+        """In bfloat16, if that is asked for; the weights stay float32."""
+        return torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32)
+
     def infer(self) -> None:
         """Images [N,3,H,W] -> logits [N,C,H,W]."""
         self.model.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), self.mixed():
             self.forward(self.images)
 
     def train(self) -> None:
         """One step: forward with dropout, mean cross-entropy, backward, SGD with momentum and decay."""
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = cross_entropy(self.forward(self.images), self.labels)
+        with self.mixed():
+            loss = cross_entropy(self.forward(self.images), self.labels)
         loss.backward()
         self.optimizer.step()
         loss.item()
 
+    def product(self) -> None:
+        """[PRODUCT,PRODUCT] times [PRODUCT,PRODUCT]."""
+        if not hasattr(self, "matrices"):
+            self.matrices = torch.randn(2, PRODUCT, PRODUCT).to(self.precision)
+        torch.mm(*self.matrices)
+
     def time(self, mode: str, steps: int) -> dict:
         """The seconds of each of so many steps, as the JSON line to print."""
-        step = {"infer": self.infer, "train": self.train}[mode]
+        step = {"infer": self.infer, "train": self.train, "product": self.product}[mode]
         seconds = []
+        forget_peak()
         for _ in range(steps):
             start = time.perf_counter()
             step()
             seconds.append(round(time.perf_counter() - start, 6))
-        return {"mode": mode, "format": self.format, "seconds": seconds, "peak_rss_bytes": peak_rss()}
+        result = {"mode": mode, "format": self.format, "seconds": seconds, "peak_rss_bytes": peak_rss()}
+        if mode == "product":
+            result["multiply_adds"] = PRODUCT**3
+        return result
 
 
 def main() -> None:
@@ -71,10 +91,14 @@ def main() -> None:
     if args.server:
         start = time.perf_counter()
         bench = Bench(args, args.format)
+        setup = round(time.perf_counter() - start, 3)
+        first = {mode: bench.time(mode, 1) for mode in ("infer", "train")}
         say(
             {
                 "ready": True,
-                "setup_seconds": round(time.perf_counter() - start, 3),
+                "setup_seconds": setup,
+                "compile_seconds": {mode: f["seconds"][0] for mode, f in first.items()},
+                "peak_rss_bytes": {mode: f["peak_rss_bytes"] for mode, f in first.items()},
                 "torch": torch.__version__,
                 "threads": torch.get_num_threads(),
                 "compiled": args.compile,
@@ -91,11 +115,11 @@ def main() -> None:
 
 
 def commands() -> Iterator[tuple[str, int]]:
-    """The "infer N" and "train N" lines of stdin, until it ends."""
+    """The "infer N", "train N" and "product N" lines of stdin, until it ends."""
     for line in sys.stdin:
         mode, _, steps = line.strip().partition(" ")
-        if mode not in ("infer", "train") or not steps.isdigit():
-            sys.exit(f"bench.py: {line.strip()!r} is no command: infer N or train N")
+        if mode not in ("infer", "train", "product") or not steps.isdigit():
+            sys.exit(f"bench.py: {line.strip()!r} is no command: infer N, train N or product N")
         yield mode, int(steps)
 
 
@@ -103,9 +127,20 @@ def say(result: dict) -> None:
     print(json.dumps(result), flush=True)
 
 
+def forget_peak() -> None:
+    """Where the system lets it, the peak begins anew with what the process has now."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
 def peak_rss() -> int:
-    """Bytes; Linux counts ru_maxrss in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory that the process had, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
 
 
 def parse() -> argparse.Namespace:
@@ -119,6 +154,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=64, help="channels of conv1_1")
     parser.add_argument("--head", type=int, default=4096, help="channels of fc6 and fc7")
     parser.add_argument("--format", choices=[*FORMATS, "both"], default="both")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32", help="bfloat16: by autocast")
     parser.add_argument("--steps", type=int, default=5, help="timed steps of each mode")
     parser.add_argument("--warmup", type=int, default=2, help="steps before them")
     parser.add_argument("--seed", type=int, default=1)

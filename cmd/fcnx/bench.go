@@ -1,200 +1,250 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
+	"context"
+	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"runtime/debug"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
-	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/device"
 	"github.com/fcnx/fcnx/train"
 )
-
-// benchOptions say what is timed.
-type benchOptions struct {
-	arch, encoder, size, backend string
-	classes, batch, width, head  int
-	steps                        int
-	server                       bool
-}
 
 func newBenchCommand() *cobra.Command {
 	var o benchOptions
 	cmd := &cobra.Command{
-		Use:   "bench",
-		Short: "Time inference and the training step of a network on this machine",
-		Long: `Time inference and the training step of a network on this machine, on random images, with SGD and momentum.
+		Use:   "bench [--config F.toml] [--set key=value]... [--data SPEC]",
+		Short: "Time a network on this machine, and tell what limits it",
+		Long: `Time what a run is made of, and compare it with what the machine can do: the share of the arithmetic of a large
+matrix product, the time that a plain file of a checkpoint's size takes, the rate at which the loader feeds a step.
+All parts are timed in turns; the numbers are medians. Weights are fresh and pixels noise: the time depends on neither.
 
-Inference is what ` + "`fcnx predict`" + ` does with an image in memory: bytes in, the mask of classes out. The training step is
-that of ` + "`fcnx train`" + `. With --server it answers lines "infer N" and "train N" on stdin, so that another program's turn can
-come in between: that is how bench/compare.py measures it against PyTorch.`,
+  inference   what 'fcnx predict' does with a batch in memory: bytes in, masks of classes out
+  train       the training step of 'fcnx train'
+  update      that step on 32x32, where weights, their gradients and the update are nearly all the work
+  data        batches from the loader, augmented as [augment] says
+  eval        the validation set scored, loading included
+  checkpoint  saved and loaded, in a directory of its own below --out that is removed again
+  dashboard   a frame of 200x60 of a long run
+
+--config takes the recipe of a run, --set any key of it. Without --data the images are drawn.
+With --server it compiles, says so, and answers lines "infer N" and "train N" on stdin with the seconds of each of N, so
+that another program's turn can come in between: that is how bench/compare.py measures it against PyTorch.`,
+		Example: `  fcnx bench
+  fcnx bench --only inference,train --size 224x224,320x320 --batch 1,4
+  fcnx bench --config recipes/camvid-narrow.toml --data camvid:CamVid --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBench(cmd, o) },
 	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.StringVar(&o.arch, "arch", "fcn8s", "fcn32s, fcn16s or fcn8s")
-	flags.StringVar(&o.encoder, "encoder", "vgg16", "vgg11, vgg13, vgg16 or vgg19, also with _bn")
-	flags.StringVar(&o.size, "size", "320x320", "height and width of the images, as `HxW`")
-	flags.IntVar(&o.batch, "batch", 1, "images a step")
-	flags.IntVar(&o.classes, "classes", 21, "number of classes")
-	flags.IntVar(&o.width, "width", 64, "channels of the first stage")
-	flags.IntVar(&o.head, "head", 4096, "channels of fc6 and fc7")
-	flags.StringVar(&o.backend, "backend", "auto", "auto, cpu, cuda or go")
-	flags.IntVar(&o.steps, "steps", 5, "how often each is timed")
-	flags.BoolVar(&o.server, "server", false, "wait for \"infer N\" and \"train N\" on stdin")
+	o.register(cmd)
 	return cmd
 }
 
-// bench is one network with its batch.
-type bench struct {
-	engine *train.Engine
-	batch  *datasets.Batch
-	lr     float64
-	done   int64 // training steps
-}
-
-// benchResult is one line of output.
-type benchResult struct {
-	Mode         string    `json:"mode"`
-	Seconds      []float64 `json:"seconds"`
-	PeakRSSBytes int64     `json:"peak_rss_bytes"`
-}
-
+// runBench is the command, in the order in which it happens.
 func runBench(cmd *cobra.Command, o benchOptions) error {
-	config := train.Default()
-	config.Model.Arch, config.Model.Encoder, config.Model.Classes = o.arch, o.encoder, o.classes
-	config.Model.Width, config.Model.Head = o.width, o.head
-	config.Train.LR, config.Train.BiasLR = 1e-4, 2
-	h, w, err := train.ParseSize(o.size)
+	stderr := cmd.ErrOrStderr()
+	warn := warnTo(stderr)
+	ctx, stop := untilSignal(cmd.Context(), stderr, "what runs is finished; once more to leave at once")
+	defer stop()
+
+	plan, err := o.plan(cmd, warn)
 	if err != nil {
-		return usageError(fmt.Errorf("--size: %w", err))
-	}
-	if o.batch < 1 || o.steps < 1 {
-		return usageError(fmt.Errorf("--batch %d and --steps %d: both at least 1", o.batch, o.steps))
-	}
-	if err := config.ValidateNetwork(); err != nil {
 		return usageError(err)
 	}
-	config.Device.Backend = o.backend
-	backend, err := openBackend(cmd.Context(), config.Device, warnTo(cmd.ErrOrStderr()))
+	backend, err := openBackend(ctx, plan.config.Device, warn)
 	if err != nil {
-		return backendError(err)
+		return interrupted(ctx, backendError(err), untimed)
 	}
-	defer backend.Close()
-	engine, err := newEngine(backend, config.Device, train.EngineConfig{
-		Net: config.Network(), Preprocess: config.Preprocess.Models(), Train: config.Train, Seed: 1, Now: time.Now,
+	b := &bench{plan: plan, backend: backend, warn: warn, say: func(string) {}}
+	defer b.close()
+	if !o.server && !o.asJSON {
+		b.say = func(text string) { fmt.Fprintln(stderr, text) }
+	}
+	if err := b.open(ctx); err != nil {
+		return interrupted(ctx, err, untimed)
+	}
+	if o.server {
+		return interrupted(ctx, b.serve(ctx, cmd.InOrStdin(), cmd.OutOrStdout()), untimed)
+	}
+	if err := b.run(ctx); err != nil {
+		return interrupted(ctx, err, untimed)
+	}
+	report := b.report()
+	if o.asJSON {
+		return writeIndented(cmd.OutOrStdout(), report)
+	}
+	_, err = io.WriteString(cmd.OutOrStdout(), report.text())
+	return err
+}
+
+// untimed is what a signal finds done before there is a result.
+const untimed = "nothing was timed to its end"
+
+// bench is what is timed, and what it is timed with.
+type bench struct {
+	plan    *benchPlan
+	backend *device.Backend
+	engine  *train.Engine
+	product *device.Product
+	cases   []*benchCase
+	closers []func()
+	warn    func(string)
+	say     func(string) // what happens at the moment
+}
+
+// benchCase is one thing that is timed.
+type benchCase struct {
+	part string // as of --only
+	key  string // tells it from others of the part; "" where there is one
+	name string // for people
+	// What one run of it handles: images, bytes or frames, how many.
+	unit   string
+	amount float64
+	// multiplyAdds of one run; 0 where they are not what it is about.
+	multiplyAdds int64
+	batch, h, w  int // 0 where there is no batch
+	// once runs it, and tells what of that counts.
+	once func(ctx context.Context) (time.Duration, error)
+	// memory is what the device needs for it; nil: nobody tells.
+	memory func() (train.Memory, error)
+
+	first   time.Duration // the first run, compilation included
+	seconds []float64     // of the others
+	still   []float64     // of a save: seconds for which training stands still
+	peak    int64         // bytes that the process had at most in the first run
+	device  *train.Memory // of memory
+}
+
+// timed makes once of something all of which counts.
+func timed(run func(ctx context.Context) error) func(context.Context) (time.Duration, error) {
+	return func(ctx context.Context) (time.Duration, error) {
+		begin := time.Now()
+		err := run(ctx)
+		return time.Since(begin), err
+	}
+}
+
+// open prepares all that was asked for. Nothing is compiled yet.
+func (b *bench) open(ctx context.Context) error {
+	var err error
+	cfg := b.plan.config
+	b.engine, err = newEngine(b.backend, b.plan.config.Device, train.EngineConfig{
+		Net: cfg.Network(), Preprocess: cfg.Preprocess.Models(), Train: cfg.Train,
+		Seed: cfg.Run.Seed, Devices: cfg.Device.Devices, Now: time.Now, Resized: cfg.Augment.Resize != "",
 	})
 	if err != nil {
 		return usageError(err)
 	}
-	defer engine.Close()
-
-	b := &bench{engine: engine, batch: randomBatch(o, h, w), lr: config.Train.LR}
-	out := json.NewEncoder(cmd.OutOrStdout())
-	if o.server {
-		return b.serve(cmd.InOrStdin(), out)
-	}
-	for _, mode := range []string{"infer", "train"} {
-		if _, err := b.time(mode, 1); err != nil { // compiles
-			return err
-		}
-		result, err := b.time(mode, o.steps)
-		if err != nil {
-			return err
-		}
-		if err := out.Encode(result); err != nil {
-			return err
+	for _, part := range []struct {
+		names []string
+		open  func(ctx context.Context) error
+	}{
+		{[]string{partInference, partTrain, partUpdate}, b.openSteps},
+		{[]string{partData, partEval}, b.openData},
+		{[]string{partCheckpoint}, b.openCheckpoint},
+		{[]string{partDashboard}, b.openDashboard},
+	} {
+		if b.plan.wants(part.names...) {
+			if err := part.open(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// serve answers "infer N" and "train N" until stdin ends. Its first line says that
-// both are compiled, and how long that took.
-func (b *bench) serve(in io.Reader, out *json.Encoder) error {
-	compile := map[string]float64{}
-	for _, mode := range []string{"infer", "train"} {
-		first, err := b.time(mode, 1)
-		if err != nil {
-			return err
-		}
-		compile[mode] = first.Seconds[0]
-	}
-	if err := out.Encode(map[string]any{"ready": true, "compile_seconds": compile}); err != nil {
+// run times everything: once each to compile, and to see what memory that takes, and
+// then in rounds, so that a slow minute of the machine falls on all alike.
+func (b *bench) run(ctx context.Context) error {
+	if err := b.openProduct(); err != nil {
 		return err
 	}
-	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		mode, count, _ := strings.Cut(lines.Text(), " ")
-		n, err := strconv.Atoi(count)
-		if err != nil || n < 1 {
-			return usageError(fmt.Errorf("%q on stdin: write \"infer N\" or \"train N\"", lines.Text()))
-		}
-		result, err := b.time(mode, n)
-		if err != nil {
-			return err
-		}
-		if err := out.Encode(result); err != nil {
+	for _, c := range b.cases {
+		b.say("first run of " + c.name)
+		if err := b.begin(ctx, c); err != nil {
 			return err
 		}
 	}
-	return lines.Err()
+	for round := range b.plan.rounds {
+		b.say(fmt.Sprintf("round %d of %d", round+1, b.plan.rounds))
+		for _, c := range b.cases {
+			for range b.plan.steps(c) {
+				took, err := c.once(ctx)
+				if err = errors.Join(err, ctx.Err()); err != nil {
+					return badSample(err)
+				}
+				c.seconds = append(c.seconds, took.Seconds())
+			}
+		}
+	}
+	return nil
 }
 
-// time runs the mode n times and tells the seconds of each.
-func (b *bench) time(mode string, n int) (benchResult, error) {
-	result := benchResult{Mode: mode}
-	for range n {
-		begin := time.Now()
-		var err error
-		switch mode {
-		case "infer":
-			_, err = b.engine.Masks(b.batch)
-		case "train":
-			_, err = b.engine.Step(b.batch, b.done, b.lr)
-			b.done++
-		default:
-			err = usageError(fmt.Errorf("%q is no mode: use infer or train", mode))
-		}
-		if err != nil {
-			return result, err
-		}
-		result.Seconds = append(result.Seconds, time.Since(begin).Seconds())
+// label is what JSON and the lines of --server call a case.
+func (c *benchCase) label() string {
+	if c.key != "" {
+		return c.part + "_" + c.key
 	}
-	debug.FreeOSMemory()
-	var usage unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
-		return result, err
-	}
-	result.PeakRSSBytes = usage.Maxrss << 10
-	return result, nil
+	return c.part
 }
 
-// randomBatch has noise for images and labels: the time does not depend on them.
-func randomBatch(o benchOptions, h, w int) *datasets.Batch {
-	rng := rand.New(rand.NewPCG(1, 1))
-	b := &datasets.Batch{
-		Images: make([]uint8, o.batch*h*w*3), N: o.batch, H: h, W: w,
-		Labels: make([]uint8, o.batch*h*w), LabelH: h, LabelW: w, Count: o.batch,
+// begin runs a case for the first time.
+func (b *bench) begin(ctx context.Context, c *benchCase) error {
+	peak := watchPeak()
+	took, err := c.once(ctx)
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return badSample(err)
 	}
-	for i := range b.Images {
-		b.Images[i] = uint8(rng.Uint32())
+	c.first, c.peak = took, peak()
+	if c.memory == nil {
+		return nil
 	}
-	for i := range b.Labels {
-		b.Labels[i] = uint8(rng.IntN(o.classes))
+	memory, err := c.memory()
+	switch {
+	case errors.Is(err, train.ErrNoMemoryStats):
+		return nil
+	case err != nil:
+		return err
 	}
-	for range o.batch {
-		b.Sizes = append(b.Sizes, int32(h), int32(w))
+	c.device = &memory
+	return nil
+}
+
+// openProduct adds the matrix product that the network is compared with.
+func (b *bench) openProduct() (err error) {
+	if b.product, err = b.backend.NewProduct(productOf(b.plan.config.Train.Precision), time.Now); err != nil {
+		return err
 	}
-	b.LabelSizes = b.Sizes
-	return b
+	product := &benchCase{
+		part: partProduct, name: fmt.Sprintf("product of %[1]dx%[1]d", b.product.N), unit: "products", amount: 1,
+		multiplyAdds: int64(b.product.FLOP() / 2),
+		once:         func(context.Context) (time.Duration, error) { return b.product.Run() },
+	}
+	b.cases = append([]*benchCase{product}, b.cases...)
+	return nil
+}
+
+// productOf is the precision of the product that a precision of training is held to.
+func productOf(precision string) string {
+	if precision == "bfloat16" {
+		return precision
+	}
+	return "float32"
+}
+
+func (b *bench) close() {
+	for _, f := range b.closers {
+		f()
+	}
+	if b.product != nil {
+		b.product.Close()
+	}
+	if b.engine == nil {
+		b.backend.Close()
+		return
+	}
+	closeEngine(b.engine, b.backend)
 }

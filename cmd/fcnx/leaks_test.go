@@ -228,7 +228,7 @@ func TestLongRunHoldsNoMore(t *testing.T) {
 	require.Equal(t, exitDone, code, stderr.String())
 	require.Len(t, counts.files, 41, "one for each checkpoint, and one before the first evaluation is compiled")
 	for name, values := range map[string][]int{"descriptors": counts.files, "device buffers": counts.buffers, "bytes of Go": counts.heap} {
-		early, late := median(values[5:15]), median(values[30:])
+		early, late := middle(values[5:15]), middle(values[30:])
 		t.Logf("%s: %d after 50 to 150 steps, %d after 300 to 400", name, early, late)
 		switch name {
 		case "bytes of Go":
@@ -263,7 +263,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func median(values []int) int {
+func middle(values []int) int {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
 }

@@ -1,0 +1,84 @@
+"""python3 -m unittest discover -s bench -p '*_test.py'"""
+
+import contextlib
+import sys
+import tempfile
+import unittest
+
+from sides import Side, in_turns, product
+
+# A program that answers as the real ones do, a step of each taking another time.
+ANSWERS = """
+import json, sys
+print(json.dumps({"ready": True, "compile_seconds": {"infer": 1, "train": 2}, "peak_rss_bytes": {"infer": 3, "train": 4}}), flush=True)
+for line in sys.stdin:
+    mode, count = line.split()
+    print(line.strip(), sys.argv[1], file=open(sys.argv[2], "a"))
+    seconds = [{"infer": 0.5, "train": 2, "product": 0.25}[mode] * float(sys.argv[1])] * int(count)
+    print(json.dumps({"mode": mode, "seconds": seconds, "multiply_adds": 1000, "peak_rss_bytes": 100 * len(mode) + int(count)}), flush=True)
+"""
+
+
+class Sides(unittest.TestCase):
+    def side(self, program: str, *args: str, name: str = "it") -> Side:
+        side = Side(name, [sys.executable, "-c", program, *args])
+        self.addCleanup(self.end, side)
+        return side
+
+    def end(self, side: Side) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            side.process.stdin.close()
+        side.process.wait()
+        side.process.stdout.close()
+
+    def test_turns(self):
+        with tempfile.NamedTemporaryFile("r") as log:
+            sides = [self.side(ANSWERS, factor, log.name, name=factor) for factor in ("1", "2", "3")]
+            for side in sides:
+                side.start()
+            in_turns(sides, 2, 3, lambda text: None)
+            for side in sides:
+                side.stop()
+            said = log.read().splitlines()
+        there, back = ["1", "2", "3"], ["3", "2", "1"]
+        want = []
+        for order in (there, back):
+            want += [f"{mode} 3 {who}" for mode in ("infer", "train") for who in order]
+            want += ["product 3 1", "product 3 2"]
+        self.assertEqual(said, want)
+        self.assertEqual(sides[1].summary()["median"], {"infer": 1.0, "train": 4.0})
+        self.assertEqual(len(sides[1].summary()["seconds"]["train"]), 6)
+        self.assertEqual(sides[2].summary()["compile_seconds"], {"infer": 1, "train": 2})
+        self.assertEqual(sides[2].summary()["peak_rss_bytes"], {"infer": 3, "train": 503})
+        self.assertEqual(product(sides), {"1": 8000.0, "2": 4000.0})
+
+    def test_what_is_no_answer(self):
+        for program, want in (
+            ("", "it ended with exit code 0 while getting ready"),
+            ("raise SystemExit(5)", "it ended with exit code 5 while getting ready"),
+            ("print('hello')", "it answered 'hello': not a line of JSON"),
+            ("print('{}')", "it began with {}, not with a ready line"),
+        ):
+            with self.assertRaisesRegex(SystemExit, want):
+                self.side(program).start()
+
+    def test_an_answer_to_another_question(self):
+        side = self.side("print('{\"ready\":1}', flush=True); input(); print('{\"mode\":\"infer\",\"seconds\":[1]}')")
+        side.start()
+        with self.assertRaisesRegex(SystemExit, "it answered infer 2 with"):
+            side.ask("infer", 2)
+
+    def test_one_that_has_ended(self):
+        side = self.side("print('{\"ready\":1}', flush=True); raise SystemExit(3)")
+        side.start()
+        side.process.wait()
+        with self.assertRaisesRegex(SystemExit, "ended with exit code 3 while train 1"):
+            side.ask("train", 1)
+
+    def test_no_such_program(self):
+        with self.assertRaisesRegex(SystemExit, "it does not start"):
+            Side("it", ["/nonexistent/program"]).start()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,162 @@
+"""python3 -m unittest discover -s bench -p '*_test.py'
+
+The reports in testdata were recorded on a busy machine, of a net with a few thousand weights.
+"""
+
+import copy
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import page
+import tables
+
+TESTDATA = Path(__file__).parent / "testdata"
+
+
+def recorded(name: str) -> dict:
+    return json.loads((TESTDATA / name).read_text())
+
+
+def case() -> dict:
+    """Round numbers: forward does 40 of 100 GFLOP/s, a step 30, the rest of the step 26.7."""
+
+    def side(infer, train, memory):
+        return {"median": {"infer": infer, "train": train}, "min": {"infer": infer, "train": train},
+                "compile_seconds": {"infer": 1, "train": 2}, "peak_rss_bytes": {"infer": 1e9, "train": memory}}  # fmt: skip
+
+    return {
+        "batch": 4, "height": 320, "width": 224, "precision": "float32",
+        "multiply_adds": {"infer": 20e9, "train": 60e9},
+        "product_flops": {"fcnx": 90e9, "PyTorch contiguous": 100e9},
+        "sides": {"fcnx": side(1, 4, 3e9), "PyTorch contiguous": side(1.5, 7, 4e9), "PyTorch channels_last": side(2, 5, 6e9)},
+    }  # fmt: skip
+
+
+class Numbers(unittest.TestCase):
+    def test_the_best_of_the_others_is_another_for_each_number(self):
+        self.assertEqual(tables.faster(case(), "infer"), 1.5)
+        self.assertEqual(tables.faster(case(), "train"), 1.25)
+        self.assertEqual(tables.memory(case()), 0.75)
+
+    def test_shares_are_of_the_fastest_product(self):
+        share = tables.shares(case())
+        self.assertEqual(tables.peak(case()), 100e9)
+        self.assertAlmostEqual(share["infer"], 0.4)
+        self.assertAlmostEqual(share["train"], 0.3)
+        self.assertAlmostEqual(share["gradients"], 80 / 3 / 100)
+
+    def test_a_precision_is_said_where_it_is_not_float32(self):
+        self.assertEqual(tables.label(case()), "4 of 320x224")
+        self.assertEqual(tables.label(case() | {"precision": "bfloat16"}), "4 of 320x224, bfloat16")
+
+
+class Tables(unittest.TestCase):
+    def setUp(self):
+        self.report, self.before = recorded("report.json"), recorded("report-before.json")
+
+    def test_a_recorded_report(self):
+        text = tables.page(self.report, self.before)
+        self.assertIn("fcn8s vgg16, width 4, head 8, 21 classes, on 2 cores of AMD EPYC, 2026-11-29. fcnx 0.1.0-dev, PyTorch 2.15.0", text)
+        self.assertIn("Medians of 2 rounds of 2 steps in turns", text)
+        for case in self.report["cases"]:
+            for name, side in case["sides"].items():
+                self.assertIn(f"| {tables.label(case)} | {name} | {side['median']['infer']:.3f} (", text)
+        self.assertIn("| 1 of 64x64 | 1.29x | 6.44x | 0.63x | 0.0 G | 0.0 G | 262 | 7% | 7% | 7% |", text)
+        self.assertIn("| 2 of 64x96 | inference | 1.47x | 3.43x | 133% |", text)
+        self.assertIn("| training step 1x320x320 | 0.0827 | 12.09 images/s | gradients: forward at 28% of the peak, gradients and update at 10% |", text)
+        self.assertIn(" MB/s | 13.0 times a plain file of that size", text)
+        self.assertIn("| product of 2048x2048 | 0.0994 | 10.06 products/s | - |", text)
+
+    def test_every_table_is_one(self):
+        for block in tables.page(self.report, self.before).split("\n\n"):
+            if block.startswith("|"):
+                widths = {line.count("|") for line in block.splitlines()}
+                self.assertEqual(len(widths), 1, block)
+                self.assertGreater(len(block.splitlines()), 2, block)
+
+    def test_parts_only_where_they_were_measured(self):
+        del self.report["parts"]
+        self.assertNotIn("Every part", tables.page(self.report, self.before))
+
+
+class Twice(unittest.TestCase):
+    def setUp(self):
+        self.report = recorded("report.json")
+        self.before = copy.deepcopy(self.report)
+
+    def slower(self, by: float) -> str:
+        for mode in tables.MODES:
+            self.before["cases"][0]["sides"]["fcnx"]["median"][mode] *= by
+        return tables.twice(self.report, self.before)
+
+    def test_the_same(self):
+        self.assertIn("are within 10% of each other; the furthest are 0% apart", self.slower(1))
+
+    def test_close(self):
+        self.assertIn("are within 10% of each other; the furthest are 9% apart", self.slower(1.09))
+
+    def test_far(self):
+        self.assertIn("are not within 10% of each other; the furthest are 12% apart", self.slower(1.12))
+
+    def test_far_the_other_way(self):
+        self.assertIn("are not within 10% of each other; the furthest are 12% apart", self.slower(0.88))
+
+    def test_once(self):
+        self.assertIn("Measured once", tables.twice(self.report, None))
+
+    def test_another_machine(self):
+        self.before["machine"]["cores"] += 1
+        self.assertIn("another net or another machine", tables.twice(self.report, self.before))
+
+    def test_another_net(self):
+        self.before["net"]["width"] += 1
+        self.assertIn("another net or another machine", tables.twice(self.report, self.before))
+
+    def test_a_busier_machine_is_the_same(self):
+        self.before["machine"]["load_before"] += 1
+        self.assertIn("within 10%", tables.twice(self.report, self.before))
+
+    def test_other_shapes(self):
+        for case in self.before["cases"]:
+            case["height"] += 32
+        self.assertIn("other shapes", tables.twice(self.report, self.before))
+
+    def test_one_shape_in_both(self):
+        self.before["cases"][1]["batch"] += 1
+        text = self.slower(1)
+        self.assertIn("| 1 of 64x64 | memory |", text)
+        self.assertNotIn("2 of 64x96", text)
+
+
+class Page(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "page.md"
+
+    def test_only_what_is_between_the_markers_changes(self):
+        begin, end = page.markers("latest")
+        self.path.write_text(f"# Title\n\n{begin}\nold\n{end}\n\nThe rest.\n")
+        page.write(self.path, "latest", "new\n")
+        want = f"# Title\n\n{begin}\n\nnew\n\n{end}\n\nThe rest.\n"
+        self.assertEqual(self.path.read_text(), want)
+        page.write(self.path, "latest", "new")
+        self.assertEqual(self.path.read_text(), want)
+
+    def test_a_page_without_them_is_refused(self):
+        begin, end = page.markers("latest")
+        other, _ = page.markers("narrow")
+        for text in ("", begin, f"{end}\n{begin}", f"{begin}\n{begin}\n{end}", f"{other}\n{end}"):
+            self.path.write_text(text)
+            with self.assertRaisesRegex(SystemExit, "needs these two lines"):
+                page.check(self.path, "latest")
+
+    def test_no_page(self):
+        with self.assertRaisesRegex(SystemExit, "--doc: .*No such file"):
+            page.check(self.path, "latest")
+
+
+if __name__ == "__main__":
+    unittest.main()

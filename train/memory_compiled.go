@@ -1,0 +1,41 @@
+package train
+
+import (
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/fcnx/fcnx/datasets"
+)
+
+// CompiledStepMemory tells what the training step for batches of b's shape needs on the
+// device, and CompiledMaskMemory the same of [Engine.Masks]. They are for an engine that
+// has computed such a batch already: nothing is compiled again then. The error is
+// [ErrNoMemoryStats] where the backend does not tell.
+func (e *Engine) CompiledStepMemory(b *datasets.Batch) (Memory, error) {
+	in, err := e.stepInputs(b, 0, 0)
+	return e.compiledMemory(e.step, in, err)
+}
+
+// CompiledMaskMemory is explained at [Engine.CompiledStepMemory].
+func (e *Engine) CompiledMaskMemory(b *datasets.Batch) (Memory, error) {
+	in, err := e.evalInputs(b)
+	return e.compiledMemory(e.masks, in, err)
+}
+
+func (e *Engine) compiledMemory(exec *model.Exec, in []*tensors.Tensor, failed error) (m Memory, err error) {
+	defer recoverInto(&err, "memory of a compiled step")
+	defer finalize(in)
+	dims := make([]shapes.Shape, len(in))
+	for i, t := range in {
+		dims[i] = t.Shape()
+	}
+	if failed != nil {
+		return m, failed
+	}
+	g, err := exec.Compile(dims...) // found among those that are compiled
+	if err != nil {
+		return m, err
+	}
+	return memoryOf(g)
+}
