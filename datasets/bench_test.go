@@ -79,23 +79,28 @@ func BenchmarkLoader(b *testing.B) {
 			cfg := c.cfg
 			cfg.Workers = workers
 			b.Run(fmt.Sprintf("%s/workers=%d", c.name, workers), func(b *testing.B) {
-				l, err := NewLoader(b.Context(), src, cfg)
-				if err != nil {
-					b.Fatal(err)
-				}
-				images := 0
-				for batch, err := range l.Batches(b.Context(), 0) {
-					if err != nil {
-						b.Fatal(err)
-					}
-					if images += batch.Count; !b.Loop() {
-						break
-					}
-				}
-				b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "images/s")
+				timeLoader(b, src, cfg)
 			})
 		}
 	}
+}
+
+// timeLoader reports how many images of src a loader gives in a second.
+func timeLoader(b *testing.B, src Source, cfg LoaderConfig) {
+	l, err := NewLoader(b.Context(), src, cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	images := 0
+	for batch, err := range l.Batches(b.Context(), 0) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if images += batch.Count; !b.Loop() {
+			break
+		}
+	}
+	b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "images/s")
 }
 
 // A data set from the web: tens of thousands of images, thousands of sizes.

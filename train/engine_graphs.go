@@ -78,10 +78,10 @@ func inTurn(learners []learner) {
 	for i, l := range learners {
 		grads[i] = l.grad
 	}
-	for i := range learners[min(1, len(learners)):] {
-		below := grads[i]
+	for i := 1; i < len(learners); i++ {
+		below := grads[i-1]
 		first := graph.Reshape(graph.Slice(graph.Reshape(below, below.Shape().Size()), graph.AxisRange(0, 1)))
-		learners[i+1].grad = graph.Add(grads[i+1], graph.MulScalar(first, 0))
+		learners[i].grad = graph.Add(grads[i], graph.MulScalar(first, 0))
 	}
 }
 

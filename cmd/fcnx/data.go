@@ -56,11 +56,9 @@ func newDataCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			splits := []string{split}
-			if split == "all" {
-				if splits, err = datasets.Splits(spec); err != nil {
-					return specError(err)
-				}
+			splits, err := splitsOf(spec, split)
+			if err != nil {
+				return err
 			}
 			return checkData(cmd.Context(), cmd.OutOrStdout(), spec, splits, asJSON)
 		},
@@ -99,6 +97,15 @@ func newDataShowCommand() *cobra.Command {
 	show.Flags().StringVar(&out, "out", "", "the PNG file to write")
 	maxPixels = maxPixelsFlag(show)
 	return show
+}
+
+// splitsOf are the splits that a --split names.
+func splitsOf(spec, split string) ([]string, error) {
+	if split != "all" {
+		return []string{split}, nil
+	}
+	splits, err := datasets.Splits(spec)
+	return splits, specError(err)
 }
 
 // cappedSpec is the SPEC with the value of maxPixelsFlag.

@@ -31,11 +31,9 @@ data set is left alone; one that is damaged, or older than a file of the data se
 			if err != nil {
 				return err
 			}
-			splits := []string{split}
-			if split == "all" {
-				if splits, err = datasets.Splits(spec); err != nil {
-					return specError(err)
-				}
+			splits, err := splitsOf(spec, split)
+			if err != nil {
+				return err
 			}
 			return packData(cmd.Context(), cmd.OutOrStdout(), packs{dir, warnTo(cmd.ErrOrStderr())}, spec, splits)
 		},
