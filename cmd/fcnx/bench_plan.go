@@ -84,7 +84,7 @@ func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string))
 		return err
 	}
 	// What a run needs and a bench does not.
-	if config.Train.Steps == 0 && config.Train.Epochs == 0 {
+	if len(config.Stage) == 0 && config.Train.Steps == 0 && config.Train.Epochs == 0 {
 		config.Train.Steps = 1
 	}
 	if p.drawn = config.Data.Spec == ""; p.drawn {
