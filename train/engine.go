@@ -33,6 +33,7 @@ type Engine struct {
 	resized bool // images in evaluation have another size than their labels
 
 	winograd bool
+	tidy     func() // after a compilation; nil: nothing
 
 	store    *model.Store
 	loader   *loader
@@ -78,7 +79,7 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	}
 	e := &Engine{
 		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,
-		resized: cfg.Resized, winograd: cfg.Winograd, compiled: map[string]bool{}, busy: new(sync.Mutex),
+		resized: cfg.Resized, winograd: cfg.Winograd, tidy: cfg.Compiled, compiled: map[string]bool{}, busy: new(sync.Mutex),
 	}
 	var err error
 	if e.mesh, err = newMesh(backend, cfg.Devices); err != nil {

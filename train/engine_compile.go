@@ -52,5 +52,8 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
 	e.compiled[what] = true
+	if e.tidy != nil {
+		e.tidy()
+	}
 	return nil
 }

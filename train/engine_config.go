@@ -27,6 +27,9 @@ type EngineConfig struct {
 	// Resized says that evaluation shows the network images of another size than
 	// their labels: its logits are then brought to the labels' size.
 	Resized bool
+	// Compiled is called after each compilation, before what was compiled runs; nil:
+	// nothing is.
+	Compiled func()
 	// Winograd has evaluation and prediction use Winograd's algorithm ([models.Pass]).
 	Winograd bool
 }

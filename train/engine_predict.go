@@ -11,16 +11,21 @@ import (
 
 // Masks returns the most likely class of every pixel of a batch, row-major
 // [N,LabelH,LabelW], at the size of the labels (of which only the size counts).
-func (e *Engine) Masks(b *datasets.Batch) ([]uint8, error) { return predict[uint8](e, e.masks, b) }
+func (e *Engine) Masks(b *datasets.Batch) ([]uint8, error) {
+	return predict[uint8](e, e.masks, "masks", b)
+}
 
 // Logits returns the scores of every pixel, row-major [N,Classes,LabelH,LabelW], at
 // the size of the labels.
 func (e *Engine) Logits(b *datasets.Batch) ([]float32, error) {
-	return predict[float32](e, e.logits, b)
+	return predict[float32](e, e.logits, "logits", b)
 }
 
-func predict[T uint8 | float32](e *Engine, exec *model.Exec, b *datasets.Batch) (flat []T, err error) {
+func predict[T uint8 | float32](e *Engine, exec *model.Exec, what string, b *datasets.Batch) (flat []T, err error) {
 	defer recoverInto(&err, "prediction")
+	if err := e.compile(exec, what, b, nil, func() ([]*tensors.Tensor, error) { return e.evalInputs(b) }); err != nil {
+		return nil, fmt.Errorf("prediction: %w", err)
+	}
 	in, err := e.evalInputs(b)
 	if err != nil {
 		return nil, err

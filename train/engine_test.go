@@ -155,7 +155,8 @@ func TestEngineFreezes(t *testing.T) {
 // Adam's slots too.
 func TestEngineShapes(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, headOnly, func(c *EngineConfig) { c.Train.Optimizer = "adamw" })
+	tidied := 0
+	e := newEngine(t, headOnly, func(c *EngineConfig) { c.Train.Optimizer, c.Compiled = "adamw", func() { tidied++ } })
 	small, wide := shapesBatches(t, "32x32", 1)[0], shapesBatches(t, "32x64", 1)[0]
 	var compiled []string
 	before := func(what string) error {
@@ -176,6 +177,11 @@ func TestEngineShapes(t *testing.T) {
 		last = now
 	}
 	require.Equal(t, []string{"training step 4x32x32", "training step 4x32x64"}, compiled)
+	for range 2 {
+		_, err := e.Masks(small)
+		require.NoError(t, err)
+	}
+	require.Equal(t, 3, tidied, "EngineConfig.Compiled is called once for each compilation")
 	require.Equal(t, []string{"I64", "\x04\x00\x00\x00\x00\x00\x00\x00"}, []string{last["global_step"].DType, string(last["global_step"].data)})
 }
 

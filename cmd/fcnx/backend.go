@@ -25,6 +25,7 @@ func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (
 // newEngine makes an engine on what [device] asked for.
 func newEngine(backend *device.Backend, c train.DeviceConfig, cfg train.EngineConfig) (*train.Engine, error) {
 	cfg.Winograd = c.Winograd && backend.Kind == device.CPU
+	cfg.Compiled = device.Trim
 	return train.NewEngine(backend.Compute, cfg)
 }
 

@@ -20,6 +20,9 @@ const updateSide = 32
 func (b *bench) openSteps(context.Context) error {
 	steps := int64(0)
 	step := func(batch *datasets.Batch) error {
+		if err := b.engine.CompileStep(batch, nil); err != nil { // as a run does, once
+			return err
+		}
 		_, err := b.engine.Step(batch, steps, benchLR)
 		steps++
 		return err
