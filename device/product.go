@@ -50,6 +50,7 @@ func (b *Backend) NewProduct(precision string, now func() time.Time) (p *Product
 			best = min(best, took)
 		}
 		if best >= productTime || n >= productMax {
+			Trim() // of what compiling them left: it is timed beside steps whose memory counts
 			return p, nil
 		}
 		p.Close()
