@@ -56,13 +56,14 @@ func slowConvolve(x grid, kernel, bias []float64, k, pad int, y, dy grid) (dx gr
 
 func TestConvolveAgainstLoops(t *testing.T) {
 	for _, backend := range bothBackends {
-		for _, c := range []struct{ k, pad, h, w int }{
-			{3, 1, 5, 4}, {3, 1, 1, 1}, {3, 0, 4, 3}, // conv1_1 to conv5_4
-			{7, 3, 4, 5}, {7, 3, 1, 1}, {7, 0, 8, 9}, {7, 0, 7, 7}, // fc6
-			{1, 0, 3, 4}, {1, 0, 1, 1}, // fc7 and the scores
+		for _, c := range []struct{ k, pad, h, w, out int }{
+			{3, 1, 5, 4, 2}, {3, 1, 1, 1, 2}, {3, 0, 4, 3, 2}, // conv1_1 to conv5_4
+			{7, 3, 4, 5, 2}, {7, 3, 1, 1, 2}, {7, 0, 8, 9, 2}, {7, 0, 7, 7, 2}, {7, 3, 2, 3, wideProduct}, // fc6
+			{1, 0, 3, 4, 2}, {1, 0, 1, 1, 2}, {1, 0, 3, 4, wideProduct}, // fc7 and the scores
 		} {
-			t.Run(fmt.Sprintf("%s/%dx%d pad %d on %dx%d", backend, c.k, c.k, c.pad, c.h, c.w), func(t *testing.T) {
-				const in, out = 3, 2
+			t.Run(fmt.Sprintf("%s/%dx%d pad %d on %dx%d to %d", backend, c.k, c.k, c.pad, c.h, c.w, c.out), func(t *testing.T) {
+				const in = 3
+				out := c.out
 				rng := rand.New(rand.NewPCG(uint64(c.k), uint64(c.h)))
 				x := randomGrid(rng, 2, c.h, c.w, in)
 				y := newGrid(2, c.h+2*c.pad-c.k+1, c.w+2*c.pad-c.k+1, out)
