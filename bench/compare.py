@@ -3,9 +3,10 @@
     python bench/compare.py                                    the shapes of docs/benchmarks.md
     python bench/compare.py --size 320x320 --batch 4           one shape
     python bench/compare.py --doc docs/benchmarks.md           and its tables into the page
+    python bench/compare.py --device cuda                      on an NVIDIA GPU
 
-Each side is a process that waits on its stdin for "infer N" or "train N" and answers with the
-seconds of each step (sides.py). They are asked in turns. Prints Markdown (tables.py); every number
+Each side is a process that waits on its stdin for a mode and a number, as in "train 3", and answers with the
+seconds of each step (sides.py, commands.py). They are asked in turns. Prints Markdown (tables.py); every number
 that was measured goes to --out. What lay there before is kept beside it, as NAME-before.json: the page
 says how far the ratios of the two runs are apart.
 """
@@ -16,33 +17,39 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
+import commands
 import page
 import tables
-from sides import Side, in_turns, product
+from commands import HERE, NET, PARTS, STEPS
+from sides import in_turns, product
 
-HERE = Path(__file__).parent
-SHAPES = "1x224x224,1x320x320,1x512x512,4x320x320"
-NET = ("arch", "encoder", "width", "head", "classes")
+# What is measured where nobody says: of each device, batches and sizes, the precisions of each, and the file's name.
+SHAPES = {
+    "cpu": ("1x224x224,1x320x320,1x512x512:inference,4x320x320:train", "float32", "latest"),
+    "cuda": ("1x320x320,8x320x320,32x320x320", "float32,bfloat16", "cuda"),
+}
+# How often the parts of a run have their turn.
+TURNS = {"data": 3, "infer": 1, "eval": 1, "checkpoint_save": 1, "checkpoint_disk": 1, "checkpoint_load": 1, "update": 2, "dashboard": 3}
 
 
 def main() -> None:
     args = parse()
     before = kept(args.out)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     report = {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": machine(),
         "net": {key: getattr(args, key) for key in NET},
         "rounds": args.rounds,
-        "steps": args.steps,
         "warmup": args.warmup,
-        "cases": [compare(args, shape, precision) for precision in args.precision for shape in args.shapes],
+        "cases": [compare(args, *shape, precision) for precision in args.precision for shape in args.shapes],
     }
     if args.parts:
         report["parts"] = parts(args)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     if before:
         beside(args.out).write_text(json.dumps(before, indent=2) + "\n")
     args.out.write_text(json.dumps(report, indent=2) + "\n")
@@ -52,27 +59,21 @@ def main() -> None:
         page.write(args.doc, args.out.stem, text)
 
 
-def compare(args: argparse.Namespace, shape: tuple[int, int, int], precision: str) -> dict:
+def compare(args: argparse.Namespace, shape: tuple[int, int, int], only: list[str], precision: str) -> dict:
     """Times all sides on one shape, [N,H,W]: the processes are its own, and so is their memory."""
     batch, height, width = shape
-    net = [word for key in NET for word in (f"--{key}", str(getattr(args, key)))]
-    net += ["--size", f"{height}x{width}", "--batch", str(batch), "--precision", precision]
-    torch = [sys.executable, str(HERE / "torch" / "bench.py"), "--server", *net]
-    sides = [
-        Side("fcnx", [args.fcnx, "bench", "--server", *net]),
-        Side("PyTorch contiguous", [*torch, "--format", "contiguous"]),
-        Side("PyTorch channels_last", [*torch, "--format", "channels_last"]),
-    ]
-    if args.compile:
-        sides.append(Side("PyTorch compiled", [*torch, "--format", "channels_last", "--compile"]))
+    sides = commands.of_steps(args, shape, only, precision)
+    modes = commands.modes(only)
     for side in sides:
         note(f"{batch}x{height}x{width} {precision}: {side.name}: starting")
         side.start()
     for side in sides:
-        for mode in tables.MODES:
+        for mode in modes:
             side.ask(mode, args.warmup)
+    steps = {mode: fitting(args.turn, min(min(side.seconds[mode]) for side in sides)) for mode in modes}
+    for side in sides:
         side.seconds.clear()
-    in_turns(sides, args.rounds, args.steps, note)
+    in_turns(sides, args.rounds, steps | {"product": 3}, note)
     for side in sides:
         side.stop()
     return {
@@ -80,26 +81,43 @@ def compare(args: argparse.Namespace, shape: tuple[int, int, int], precision: st
         "height": height,
         "width": width,
         "precision": precision,
-        "multiply_adds": {mode: sides[0].ready["multiply_adds"][mode] for mode in tables.MODES},
+        "device": args.device,
+        "steps": steps,
+        "multiply_adds": {mode: sides[0].ready["multiply_adds"][mode] for mode in modes},
         "product_flops": product(sides),
+        "gpu": sides[1].ready.get("device", ""),
         "versions": {"fcnx": sides[0].ready["versions"], "torch": sides[1].ready["torch"]},
         "sides": {side.name: side.summary() for side in sides},
     }
 
 
+def fitting(turn: float, step: float) -> int:
+    """How many steps fit into a turn, in seconds: few where the median needs no more, and one at least."""
+    return max(1, min(5, int(turn / step)))
+
+
 def parts(args: argparse.Namespace) -> dict:
-    """What `fcnx bench --json` says of everything else that a run is made of."""
-    note("fcnx bench: every part of a run")
-    command = [args.fcnx, "bench", "--json", "--rounds", str(args.rounds), "--out", str(args.out.parent)]
-    if args.recipe:
-        command += ["--config", args.recipe]
-    else:
-        command += [word for key in NET for word in (f"--{key}", str(getattr(args, key)))]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"compare.py: fcnx bench ended with exit code {done.returncode}; its words are above")
-    return json.loads(done.stdout)
+    """What a run is made of beside its steps."""
+    with tempfile.TemporaryDirectory(prefix="parts-", dir=args.out.parent) as folder:
+        data = args.data
+        if not data and {"data", "eval"} & set(args.parts):
+            import pictures  # its needs are those of PyTorch's side
+
+            data = pictures.draw(Path(folder) / "pictures", args.classes)
+        sides = commands.of_parts(args, data, folder)
+        for side in sides:
+            note(f"{', '.join(args.parts)}: {side.name}: starting")
+            side.start()
+        in_turns(sides, args.rounds, TURNS, note)
+        for side in sides:
+            side.stop()
+    return {
+        "data": args.data or "drawn JPEG files of 480x360",
+        "batch": commands.BATCH,
+        "crop": commands.CROP,
+        "size": commands.SIZE,
+        "sides": {side.name: side.summary() for side in sides},
+    }
 
 
 def kept(out: Path) -> dict | None:
@@ -131,7 +149,7 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def parse() -> argparse.Namespace:
+def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fcnx", default="bin/fcnx", help="the program to measure")
     parser.add_argument("--arch", default="fcn8s")
@@ -139,40 +157,69 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--classes", type=int, default=21)
     parser.add_argument("--width", type=int, default=64, help="channels of the first stage")
     parser.add_argument("--head", type=int, default=4096, help="channels of fc6 and fc7")
-    parser.add_argument("--shapes", type=shapes, default=SHAPES, metavar="NxHxW,...", help=f"batches and sizes ({SHAPES})")
+    parser.add_argument("--device", choices=[*SHAPES], default="cpu")
+    parser.add_argument("--shapes", metavar="NxHxW[:PART],...", help=f"batches and sizes, perhaps of inference or train only ({SHAPES['cpu'][0]})")
     parser.add_argument("--size", metavar="HxW", help="one shape only, of this size")
     parser.add_argument("--batch", type=int, help="one shape only, of so many images")
-    parser.add_argument("--precision", type=precisions, default="float32", help="float32, bfloat16, or both by a comma")
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=2, help="of each mode and side, each round")
-    parser.add_argument("--warmup", type=int, default=2, help="steps that do not count, after the first")
+    parser.add_argument("--precision", help="float32, bfloat16, or both by a comma")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--turn", type=float, default=1, metavar="SECONDS", help="a turn has as many steps of the fastest side as fit, 1 to 5 (1)")
+    parser.add_argument("--warmup", type=int, default=1, help="steps that do not count, after the first")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile too; needs a C++ compiler")
-    parser.add_argument("--parts", action=argparse.BooleanOptionalAction, default=True, help="the other parts of a run too, of fcnx alone")
-    parser.add_argument("--recipe", help="a configuration whose parts are timed, in place of the net")
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "latest.json")
+    parser.add_argument("--parts", default=",".join(PARTS), metavar="PART,...", help=f"of a run, beside its steps ({','.join(PARTS)}); or none")
+    parser.add_argument("--data", metavar="SPEC", help="folder:DIR or camvid:DIR, of data and eval; without it, drawn JPEG files")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes of PyTorch's loader, beside none")
+    parser.add_argument("--out", type=Path, help="(bench/results/latest.json, or cuda.json)")
     parser.add_argument("--doc", type=Path, help="a page; what is between the markers of --out's name becomes the tables")
-    args = parser.parse_args()
-    if min(args.rounds, args.steps, args.warmup) < 1:
-        parser.error("--rounds, --steps and --warmup are at least 1")
+    args = parser.parse_args(words)
+    default = SHAPES[args.device]
     if args.size or args.batch:
-        args.shapes = shapes(f"{args.batch or 1}x{args.size or '320x320'}")
+        args.shapes = f"{args.batch or 1}x{args.size or '320x320'}"
+    args.out = args.out or HERE / "results" / f"{default[2]}.json"
+    try:
+        args.shapes = shapes(args.shapes or default[0])
+        args.precision = known("--precision", args.precision or default[1], ["float32", "bfloat16"])
+        args.parts = [] if args.parts == "none" else known("--parts", args.parts, PARTS)
+    except ValueError as err:
+        parser.error(str(err))
+    if min(args.rounds, args.warmup) < 1:
+        parser.error("--rounds and --warmup are at least 1")
     if args.doc:
         page.check(args.doc, args.out.stem)
+    if args.device == "cuda":
+        check_cuda()
     return args
 
 
-def shapes(text: str) -> list[tuple[int, int, int]]:
-    """Batch, height and width of each."""
-    found = [tuple(int(number) for number in shape.split("x")) for shape in text.split(",")]
-    if any(len(shape) != 3 or min(shape) < 1 for shape in found):
-        raise ValueError(text)
+def check_cuda() -> None:
+    """Ends where there is no GPU, before either side says so in its own words."""
+    asked = subprocess.run([sys.executable, "-c", "import torch; raise SystemExit(0 if torch.cuda.is_available() else 9)"], check=False)
+    if asked.returncode == 9:
+        raise SystemExit("compare.py: --device cuda: PyTorch finds no NVIDIA GPU on this machine; leave --device out to measure the CPU")
+    if asked.returncode:
+        raise SystemExit("compare.py: --device cuda: PyTorch does not start; its words are above")
+
+
+def shapes(text: str) -> list[tuple[tuple[int, int, int], list[str]]]:
+    """Batch, height and width of each, and what is measured of it."""
+    found = []
+    for word in text.split(","):
+        shape, _, only = word.partition(":")
+        try:
+            numbers = tuple(int(number) for number in shape.split("x"))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != 3 or min(numbers) < 1:
+            raise ValueError(f"--shapes: {word!r} is not NxHxW, as in 1x320x320")
+        found.append((numbers, known("--shapes", only, STEPS) if only else [*STEPS]))
     return found
 
 
-def precisions(text: str) -> list[str]:
+def known(flag: str, text: str, there) -> list[str]:
     found = text.split(",")
-    if not set(found) <= {"float32", "bfloat16"}:
-        raise ValueError(text)
+    for word in found:
+        if word not in there:
+            raise ValueError(f"{flag}: there is no {word!r}; there are {', '.join(there)}")
     return found
 
 

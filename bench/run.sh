@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Times fcnx against PyTorch in turns: the paper's FCN-8s at three sizes, and the narrow
-# one of recipes/camvid-narrow.toml. docs/benchmarks.md gets the tables; run it twice, and
-# they say how far the two runs are apart. With arguments, which go to bench/compare.py,
-# only what they say. Nothing else should run on the machine meanwhile.
+# Times fcnx against PyTorch in turns: the paper's FCN-8s at three sizes, in float32 and in
+# bfloat16, the narrow one of recipes/camvid-narrow.toml, and what several devices gain.
+# docs/benchmarks.md gets the tables; run it twice, and they say how far the two runs are
+# apart. With arguments, which go to bench/compare.py, only what they say. Nothing else
+# should run on the machine meanwhile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,11 +14,12 @@ compare() { .venv/bin/python bench/compare.py "$@"; }
 if (($#)); then
 	compare "$@"
 else
-	compare --doc docs/benchmarks.md
+	compare --parts checkpoint,update --doc docs/benchmarks.md
 	echo
-	compare --encoder vgg16_bn --width 16 --head 512 --classes 11 --shapes 8x192x256 --recipe recipes/camvid-narrow.toml \
+	compare --encoder vgg16_bn --width 16 --head 512 --classes 11 --shapes 8x192x256 --parts data,eval,dashboard \
 		--out bench/results/narrow.json --doc docs/benchmarks.md
 	echo
-	bench/dashboard.py
-	go test -run '^$' -bench 'Publish|Million|Tick|Follow|Columns' ./train/sink ./tui ./tui/feed ./tui/history
+	compare --precision bfloat16 --shapes 1x320x320 --parts none --out bench/results/bfloat16.json --doc docs/benchmarks.md
+	echo
+	.venv/bin/python bench/scaling.py --doc docs/benchmarks.md
 fi

@@ -18,9 +18,12 @@ class Side:
 
     name: str
     command: list[str]
+    modes: tuple[str, ...] = tuple(MODES)  # that it is asked for
     ready: dict = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
-    peak_rss_bytes: int = 0  # of training
+    still: dict[str, list[float]] = field(default_factory=dict)  # seconds for which training stands still meanwhile
+    peaks: dict[str, int] = field(default_factory=dict)  # bytes of the process after its first run of a mode
+    device: dict[str, int] = field(default_factory=dict)  # and of its accelerator
 
     def start(self) -> None:
         try:
@@ -28,10 +31,10 @@ class Side:
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
             )
         except OSError as err:
-            raise SystemExit(f"compare.py: {self.name} does not start: {err}") from err
+            raise SystemExit(f"bench: {self.name} does not start: {err}") from err
         self.ready = self.read("getting ready")
         if not self.ready.get("ready"):
-            raise SystemExit(f"compare.py: {self.name} began with {self.ready}, not with a ready line")
+            raise SystemExit(f"bench: {self.name} began with {self.ready}, not with a ready line")
 
     def ask(self, mode: str, steps: int) -> dict:
         """Runs so many steps, whose seconds the answer has."""
@@ -41,21 +44,22 @@ class Side:
             pass  # it has ended: read says how
         answer = self.read(f"{mode} {steps}")
         if answer.get("mode") != mode or len(answer.get("seconds", ())) != steps:
-            raise SystemExit(f"compare.py: {self.name} answered {mode} {steps} with {answer}")
+            raise SystemExit(f"bench: {self.name} answered {mode} {steps} with {answer}")
         self.seconds.setdefault(mode, []).extend(answer["seconds"])
-        if mode == "train":  # the second step of an optimiser that makes its slots in the first
-            self.peak_rss_bytes = max(self.peak_rss_bytes, answer["peak_rss_bytes"])
+        self.still.setdefault(mode, []).extend(answer.get("still_seconds", ()))
+        self.peaks[mode] = max(self.peaks.get(mode, 0), answer["peak_rss_bytes"])
+        self.device[mode] = max(self.device.get(mode, 0), answer.get("device_bytes", 0))
         return answer
 
     def read(self, doing: str) -> dict:
         line = self.process.stdout.readline()
         if not line:
             code = self.process.wait()
-            raise SystemExit(f"compare.py: {self.name} ended with exit code {code} while {doing}; its words are above")
+            raise SystemExit(f"bench: {self.name} ended with exit code {code} while {doing}; its words are above")
         try:
             return json.loads(line)
         except json.JSONDecodeError:
-            raise SystemExit(f"compare.py: {self.name} answered {line.strip()!r}: not a line of JSON") from None
+            raise SystemExit(f"bench: {self.name} answered {line.strip()!r}: not a line of JSON") from None
 
     def stop(self) -> None:
         """Lets it end by itself; whoever does not is made to."""
@@ -67,34 +71,53 @@ class Side:
             self.process.wait()
 
     def summary(self) -> dict:
-        first = self.ready["peak_rss_bytes"]
-        return {
-            "compile_seconds": self.ready["compile_seconds"],
-            "peak_rss_bytes": {
-                "infer": first["infer"],  # before there was anything of training
-                "train": max(first["train"], self.peak_rss_bytes),
-            },
-            "seconds": {mode: self.seconds[mode] for mode in MODES},
-            "median": {mode: statistics.median(self.seconds[mode]) for mode in MODES},
-            "min": {mode: min(self.seconds[mode]) for mode in MODES},
+        """What was measured of each mode that it was asked for, but the product."""
+        modes = [mode for mode in self.modes if mode != "product"]
+        done = {
+            "compile_seconds": {mode: self.ready["compile_seconds"][mode] for mode in modes},
+            "peak_rss_bytes": {mode: self.peak(mode) for mode in modes},
+            "seconds": {mode: self.seconds[mode] for mode in modes},
+            "median": {mode: statistics.median(self.seconds[mode]) for mode in modes},
+            "min": {mode: min(self.seconds[mode]) for mode in modes},
         }
+        if on_device := {mode: self.on_device(mode) for mode in modes if self.on_device(mode)}:
+            done["device_bytes"] = on_device
+        if still := {mode: statistics.median(self.still[mode]) for mode in modes if self.still.get(mode)}:
+            done["still"] = still
+        if amounts := self.ready.get("amounts"):
+            done["amounts"] = {mode: amounts[mode] for mode in modes}
+        return done
+
+    def peak(self, mode: str) -> int:
+        """Of inference that of the first run, before there was anything of training; of others that of any: an optimiser
+        makes its slots in the first step."""
+        first = self.ready["peak_rss_bytes"][mode]
+        return first if mode == "infer" else max(first, self.peaks.get(mode, 0))
+
+    def on_device(self, mode: str) -> int:
+        """Bytes of the accelerator that a mode needs: as its allocator counts, or as XLA says of the compiled graph
+        (Needed in train/memory.go); 0 where nobody tells."""
+        if graph := self.ready.get("device_memory", {}).get(mode):
+            return graph["arguments"] + graph["outputs"] - graph["aliased"] + graph["temporaries"] + graph["code"]
+        first = self.ready.get("device_bytes", {}).get(mode, 0)
+        return first if mode == "infer" else max(first, self.device.get(mode, 0))
 
 
-def in_turns(sides: list[Side], rounds: int, steps: int, note) -> None:
-    """Rounds in which each side has its turn in each mode, the order turned around every other round.
+def in_turns(sides: list[Side], rounds: int, steps: dict[str, int], note) -> None:
+    """Rounds in which each side has its turn in each of its modes, so many steps; the order is turned around every other round.
 
-    A slow minute of the machine falls on all alike, and while one computes the others sleep. The first
-    two sides, fcnx and one of PyTorch, also multiply two large matrices: the peak that all are held to.
+    A slow minute of the machine falls on all alike, and while one computes the others sleep.
     """
     for i in range(rounds):
         turn = sides if i % 2 == 0 else sides[::-1]
-        for mode in MODES:
+        for mode, count in steps.items():
             for side in turn:
-                answer = side.ask(mode, steps)
-                note(f"round {i + 1}/{rounds}: {side.name}, {MODES[mode]}: {min(answer['seconds']):.3f} s")
-        for side in sides[:2]:
-            answer = side.ask("product", 3)
-            side.ready["multiply_adds_of_product"] = answer["multiply_adds"]
+                if mode not in side.modes:
+                    continue
+                answer = side.ask(mode, count)
+                note(f"round {i + 1}/{rounds}: {side.name}, {MODES.get(mode, mode)}: {min(answer['seconds']):.3f} s")
+                if mode == "product":
+                    side.ready["multiply_adds_of_product"] = answer["multiply_adds"]
 
 
 def product(sides: list[Side]) -> dict:

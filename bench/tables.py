@@ -7,28 +7,35 @@ import json
 import sys
 from pathlib import Path
 
+import tables_parts
 from sides import MODES
+from tables_markdown import label, markdown, percent
 
 OURS = "fcnx"
 CLOSE = 0.10  # two runs agree where no ratio has moved by more
+BUSY = 0.6  # of the peak: from there on it is arithmetic that limits
 
 
 def page(report: dict, before: dict | None) -> str:
     """All tables of a report, and how far it is from the one before it."""
     sections = [heading(report), seconds(report), ratios(report), twice(report, before)]
     if "parts" in report:
-        sections.append(parts(report["parts"]))
+        sections.append(tables_parts.section(report))
     return "\n\n".join(sections)
 
 
 def heading(report: dict) -> str:
     net, machine = report["net"], report["machine"]
-    versions = report["cases"][0]["versions"]
+    case = report["cases"][0]
+    versions = case["versions"]
+    counts = {count for each in report["cases"] for count in each["steps"].values()}
+    steps = f"{min(counts)} to {max(counts)} steps" if len(counts) > 1 else f"{max(counts)} step{'s' * (max(counts) > 1)}"
+    where = f"{case['gpu']}, beside " if case.get("gpu") else ""
     return (
         f"{net['arch']} {net['encoder']}, width {net['width']}, head {net['head']}, {net['classes']} classes, "
-        f"on {machine['cores']} cores of {machine['cpu']}, {report['date'][:10]}. fcnx {versions['fcnx']['fcnx']}, PyTorch {versions['torch']}. "
-        f"Medians of {report['rounds']} rounds of {report['steps']} steps in turns, the fastest step in brackets; "
-        "first is the first step, with compilation; memory is the most that the process had, before training and in it."
+        f"on {where}{machine['cores']} cores of {machine['cpu']}, {report['date'][:10]}. fcnx {versions['fcnx']['fcnx']}, PyTorch {versions['torch']}. "
+        f"Medians of {report['rounds']} rounds, in turns of {steps}, the fastest step in brackets; "
+        f"first is the first step, with compilation; memory is the most {'of the GPU' if gpu(case) else 'that the process had'}, before training and in it."
     )
 
 
@@ -37,11 +44,12 @@ def seconds(report: dict) -> str:
     rows = []
     for case in report["cases"]:
         for name, side in case["sides"].items():
+            there = side["median"]
             rows.append(
                 [label(case), name]
-                + [f"{side['median'][mode]:.3f} ({side['min'][mode]:.3f})" for mode in MODES]
-                + [f"{side['compile_seconds'][mode]:.1f}" for mode in MODES]
-                + [f"{side['peak_rss_bytes'][mode] / 1e9:.2f}" for mode in MODES]
+                + [f"{there[mode]:.3f} ({side['min'][mode]:.3f})" if mode in there else "-" for mode in MODES]
+                + [f"{side['compile_seconds'][mode]:.1f}" if mode in there else "-" for mode in MODES]
+                + [f"{needed(case, side, mode) / 1e9:.2f}" if mode in there else "-" for mode in MODES]
             )
     head = ["batch and size", "", "inference, s", "training step, s", "first inference, s", "first step, s"]
     return markdown(head + ["memory of inference, GB", "of training, GB"], rows)
@@ -51,21 +59,38 @@ def ratios(report: dict) -> str:
     """A row each case: fcnx beside the best of the others, and beside the machine."""
     rows = []
     for case in report["cases"]:
-        share = shares(case)
+        share, ratio = shares(case), {what: find(case) for what, find in RATIOS.items() if there(case, what)}
         rows.append(
             [label(case)]
-            + [f"{faster(case, mode):.2f}x" for mode in MODES]
-            + [f"{memory(case):.2f}x"]
-            + [f"{case['multiply_adds'][mode] / 1e9:.1f} G" for mode in MODES]
+            + [f"{ratio[what]:.2f}x" if what in ratio else "-" for what in RATIOS]
+            + [f"{case['multiply_adds'][mode] / 1e9:.1f} G" if mode in share else "-" for mode in MODES]
             + [f"{peak(case) / 1e9:.0f}"]
-            + [f"{100 * share[what]:.0f}%" for what in ("infer", "train", "gradients")]
+            + [percent(share[what]) if what in share else "-" for what in ("infer", "train", "gradients")]
+            + [limit(share)]
         )
     head = ["batch and size", "inference is faster", "training step is faster", "memory of training", "multiply-adds of inference", "of a step"]
     words = (
         "fcnx beside the best of PyTorch's, which is another for each number. The peak is that of the fastest product of two large matrices "
-        "that either did in the same run; shares are fcnx's, a multiply-add being two operations. Gradients are what a step does beside its forward pass."
+        "that either did in the same run; shares are fcnx's, a multiply-add being two operations, and Winograd's algorithm does fewer than are counted. "
+        f"Gradients are what a step does beside its forward pass. From {percent(BUSY)} on it is the arithmetic that limits."
     )
-    return words + "\n\n" + markdown(head + ["peak, GFLOP/s", "share, inference", "share, step", "share, gradients and update"], rows)
+    return words + "\n\n" + markdown(head + ["peak, GFLOP/s", "share, inference", "share, step", "share, gradients and update", "what limits fcnx"], rows)
+
+
+def limit(share: dict[str, float]) -> str:
+    """What limits fcnx, as far as shares of the peak tell."""
+    words = []
+    if "infer" in share:
+        words.append(f"inference: {arithmetic(share['infer'])}")
+    if share.get("gradients", 1) < 0.8 * share.get("infer", 0):
+        words.append("step: gradients and update")
+    elif "train" in share:
+        words.append(f"step: {arithmetic(share['train'])}")
+    return "; ".join(words)
+
+
+def arithmetic(share: float) -> str:
+    return "arithmetic" if share >= BUSY else "what surrounds the arithmetic"
 
 
 def twice(report: dict, before: dict | None) -> str:
@@ -80,6 +105,8 @@ def twice(report: dict, before: dict | None) -> str:
         if label(case) not in earlier:
             continue
         for what, ratio in RATIOS.items():
+            if not (there(case, what) and there(earlier[label(case)], what)):
+                continue
             first, second = ratio(earlier[label(case)]), ratio(case)
             apart = abs(second / first - 1)
             furthest = max(furthest, apart)
@@ -94,26 +121,6 @@ def twice(report: dict, before: dict | None) -> str:
     )
 
 
-def parts(report: dict) -> str:
-    """The rows of `fcnx bench --json`, with what limits each."""
-    rows = []
-    for row in report["rows"]:
-        unit = row["unit"]
-        rate = f"{row['rate'] / 1e6:.0f} MB/s" if unit == "bytes" else f"{row['rate']:.4g} {unit}/s"
-        rows.append([row["name"], f"{row['median_seconds']:.3g}", rate, row.get("limit") or "-"])
-    model = report["model"]
-    words = (
-        f"Every part of a run (`fcnx bench`): {model['arch']} {model['encoder']}, width {model['width']}, {model['classes']} classes, "
-        f"{report['precision']}, data {report.get('data') or 'none'}; medians of {report['rounds']} rounds."
-    )
-    return words + "\n\n" + markdown(["", "seconds", "rate", "what limits it"], rows)
-
-
-def label(case: dict) -> str:
-    precision = "" if case["precision"] == "float32" else f", {case['precision']}"
-    return f"{case['batch']} of {case['height']}x{case['width']}{precision}"
-
-
 def others(case: dict) -> list[dict]:
     return [side for name, side in case["sides"].items() if name != OURS]
 
@@ -123,9 +130,18 @@ def faster(case: dict, mode: str) -> float:
     return min(side["median"][mode] for side in others(case)) / case["sides"][OURS]["median"][mode]
 
 
+def gpu(case: dict) -> bool:
+    return case.get("device") == "cuda"
+
+
+def needed(case: dict, side: dict, mode: str) -> int:
+    """Bytes: of the GPU where there is one, else of the process."""
+    return side.get("device_bytes", {}).get(mode, 0) if gpu(case) else side["peak_rss_bytes"][mode]
+
+
 def memory(case: dict) -> float:
     """The memory of fcnx's training, as a part of the least of the others'."""
-    return case["sides"][OURS]["peak_rss_bytes"]["train"] / min(side["peak_rss_bytes"]["train"] for side in others(case))
+    return needed(case, case["sides"][OURS], "train") / min(needed(case, side, "train") for side in others(case))
 
 
 RATIOS = {
@@ -133,6 +149,11 @@ RATIOS = {
     "training step": lambda case: faster(case, "train"),
     "memory": memory,
 }
+
+
+def there(case: dict, what: str) -> bool:
+    """Whether a ratio was measured of the case."""
+    return ("infer" if what == "inference" else "train") in case["sides"][OURS]["median"]
 
 
 def peak(case: dict) -> float:
@@ -143,14 +164,10 @@ def peak(case: dict) -> float:
 def shares(case: dict) -> dict[str, float]:
     """The share of the peak that fcnx reaches in each mode, and in what a step does beside its forward pass."""
     took, adds = case["sides"][OURS]["median"], case["multiply_adds"]
-    found = {mode: 2 * adds[mode] / took[mode] / peak(case) for mode in MODES}
-    rest = took["train"] - took["infer"]
-    found["gradients"] = 2 * (adds["train"] - adds["infer"]) / rest / peak(case) if rest > 0 else float("nan")
+    found = {mode: 2 * adds[mode] / took[mode] / peak(case) for mode in MODES if mode in took}
+    if len(found) == 2 and (rest := took["train"] - took["infer"]) > 0:
+        found["gradients"] = 2 * (adds["train"] - adds["infer"]) / rest / peak(case)
     return found
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import page
 from compare import machine, note
-from tables import markdown
+from tables_markdown import markdown, percent
 
 HERE = Path(__file__).parent
 
@@ -79,6 +80,13 @@ def evaluations(lines: list[str]) -> list[dict]:
     return [{key: s[key] for key in ("step", "mean_iou", "pixel_accuracy")} for s in said if "mean_iou" in s and s.get("kind", "eval") == "eval"]
 
 
+def waits(lines: list[str]) -> dict[str, float]:
+    """The seconds that all steps of events.jsonl took, and that they waited for data, by medians: a step that was stopped in
+    between tells nothing, and a few records may be missing."""
+    steps = [said for said in map(json.loads, lines) if said.get("kind") == "step"]
+    return {key: steps[-1]["step"] * statistics.median(said[key] for said in steps) / 1000 for key in ("step_ms", "data_ms")}
+
+
 def main() -> None:
     args = parse()
     with tempfile.TemporaryDirectory() as folder:
@@ -95,6 +103,7 @@ def main() -> None:
             "machine": machine(),
             "recipe": args.recipe,
             "epochs": args.epochs,
+            "waits": waits((run / "events.jsonl").read_text().splitlines()),
             "sides": {
                 ours.name: {"seconds": ours.seconds, "evaluations": evaluations((run / "events.jsonl").read_text().splitlines())},
                 theirs.name: {"seconds": theirs.seconds, "evaluations": evaluations(theirs.log.read_text().splitlines())},
@@ -119,7 +128,9 @@ def table(report: dict) -> str:
     return (
         f"`{report['recipe']}`, {report['epochs']:g} epochs in turns on {report['machine']['cores']} cores of {report['machine']['cpu']}, {report['date'][:10]}:\n\n"
         + markdown(["", "seconds, all in all", "val mIoU, best", "val mIoU, last", "pixel accuracy, last"], rows)
-        + f"\n\nfcnx is {theirs['seconds'] / ours['seconds']:.2f} times as fast; its best mIoU is {abs(best[0] - best[1]):.1f} points {'above' if best[0] >= best[1] else 'below'} its twin's."
+        + f"\n\nfcnx is {theirs['seconds'] / ours['seconds']:.2f} times as fast; its best mIoU is {abs(best[0] - best[1]):.1f} points {'above' if best[0] >= best[1] else 'below'} its twin's. "
+        f"What limits fcnx: steps are {percent(report['waits']['step_ms'] / ours['seconds'])} of its time, waiting for data {percent(report['waits']['data_ms'] / ours['seconds'])}; "
+        "the rest is compilation, evaluations and checkpoints."
     )
 
 

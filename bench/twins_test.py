@@ -1,5 +1,6 @@
 """python3 -m unittest discover -s bench -p '*_test.py'"""
 
+import json
 import os
 import sys
 import tempfile
@@ -63,19 +64,25 @@ class Reports(unittest.TestCase):
         self.assertEqual(twins.evaluations(events), want)
         self.assertEqual(twins.evaluations(['{"step":92,"mean_iou":0.3,"pixel_accuracy":0.8}', '{"steps":92,"step_seconds":1}']), want)
 
+    def test_a_step_that_was_stopped_counts_as_any(self):
+        times = [(500, 10), (20_500, 20_000), (500, 30), (400, 10)]
+        events = [json.dumps({"kind": "step", "step": 2 * i, "step_ms": step, "data_ms": data}) for i, (step, data) in enumerate(times, 1)]
+        self.assertEqual(twins.waits(['{"kind":"started","step":0}', *events, '{"kind":"finished","step":8}']), {"step_ms": 4.0, "data_ms": 0.16})
+
     def test_table(self):
         def side(seconds, *scores):
             return {"seconds": seconds, "evaluations": [{"step": i, "mean_iou": s, "pixel_accuracy": s + 0.25} for i, s in enumerate(scores)]}
 
         report = {
-            "date": "2026-11-29T04:00:00+00:00", "machine": {"cpu": "AMD EPYC", "cores": 2}, "recipe": "recipes/camvid-narrow.toml", "epochs": 40.0,
+            "date": "2026-11-29T04:00:00+00:00", "machine": {"cpu": "AMD EPYC", "cores": 2}, "recipe": "recipes/camvid-narrow.toml", "epochs": 40.0, "waits": {"step_ms": 800.0, "data_ms": 20.0},
             "sides": {"fcnx": side(1000.4, 0.25, 0.55, 0.5), "PyTorch channels_last": side(1500.6, 0.25, 0.5)},
         }  # fmt: skip
         text = twins.table(report)
         self.assertIn("`recipes/camvid-narrow.toml`, 40 epochs in turns on 2 cores of AMD EPYC, 2026-11-29:", text)
         self.assertIn("| fcnx | 1000 | 0.550 | 0.500 | 0.750 |", text)
         self.assertIn("| PyTorch channels_last | 1501 | 0.500 | 0.500 | 0.750 |", text)
-        self.assertIn("fcnx is 1.50 times as fast; its best mIoU is 5.0 points above its twin's.", text)
+        self.assertIn("fcnx is 1.50 times as fast; its best mIoU is 5.0 points above its twin's. ", text)
+        self.assertIn("What limits fcnx: steps are 80% of its time, waiting for data 2%;", text)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ All parts are timed in turns; the numbers are medians. Weights are fresh and pix
   dashboard   a frame of 200x60 of a long run
 
 --config takes the recipe of a run, --set any key of it. Without --data the images are drawn.
-With --server it compiles, says so, and answers lines "infer N" and "train N" on stdin with the seconds of each of N, so
-that another program's turn can come in between: that is how bench/compare.py measures it against PyTorch.`,
+With --server it runs everything once, says so, and answers lines "MODE N" on stdin with the seconds of each of N runs, so that
+another program's turn can come in between: that is how bench/compare.py measures it against PyTorch. Modes are infer and
+train, or those of --only.`,
 		Example: `  fcnx bench
   fcnx bench --only inference,train --size 224x224,320x320 --batch 1,4
   fcnx bench --config recipes/camvid-narrow.toml --data camvid:CamVid --json`,

@@ -54,6 +54,7 @@ func (o *benchOptions) register(cmd *cobra.Command) {
 		{"classes", "model.classes", "number of classes, as `N`; without it, those of --data, or 21"},
 		{"precision", "train.precision", "of the network's numbers, as `name`"},
 		{"backend", "device.backend", "auto, cpu, cuda or go, as `name`"},
+		{"devices", "device.devices", "share each batch among so many devices, as `N`"},
 	} {
 		flags.String(f.name, "", f.usage)
 		o.keys = append(o.keys, keyFlag{f.name, f.key, flags.Lookup(f.name).Value})
@@ -64,7 +65,7 @@ func (o *benchOptions) register(cmd *cobra.Command) {
 	flags.IntVar(&o.steps, "steps", 2, "how often inference and steps run in a turn")
 	flags.StringVar(&o.out, "out", ".", "save checkpoints below this `directory`, and remove them again")
 	flags.BoolVar(&o.asJSON, "json", false, "print one JSON object")
-	flags.BoolVar(&o.server, "server", false, "compile, and wait for lines \"infer N\" and \"train N\" on stdin")
+	flags.BoolVar(&o.server, "server", false, "compile, and wait for lines \"MODE N\" on stdin, as in \"train 3\"")
 	_ = flags.MarkHidden("arch") // it can only fail for a flag that is not there
 }
 

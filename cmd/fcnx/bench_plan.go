@@ -65,6 +65,9 @@ func (o *benchOptions) plan(cmd *cobra.Command, warn func(string)) (*benchPlan, 
 	return p, p.settle()
 }
 
+// smallest is the batch that gives each device an image.
+func (p *benchPlan) smallest() int { return p.config.Device.Devices }
+
 // load reads the configuration, of which the last stage is timed.
 func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string)) (err error) {
 	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys()}
@@ -120,7 +123,7 @@ func (o *benchOptions) shapes(p *benchPlan) error {
 		p.sizes = append(p.sizes, [2]int{h, w})
 	}
 	if len(o.batches) == 0 {
-		p.batches = []int{1}
+		p.batches = []int{p.smallest()}
 		if o.config != "" {
 			p.batches = []int{p.config.Train.Batch}
 		}
@@ -129,6 +132,9 @@ func (o *benchOptions) shapes(p *benchPlan) error {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 1<<16 {
 			return fmt.Errorf("--batch %q: 1 to %d images", text, 1<<16)
+		}
+		if n%p.smallest() != 0 {
+			return fmt.Errorf("--batch %d: %d devices cannot share it evenly", n, p.smallest())
 		}
 		p.batches = append(p.batches, n)
 	}

@@ -26,12 +26,16 @@ type benchReady struct {
 	PeakRSSBytes map[string]int64        `json:"peak_rss_bytes"`
 	DeviceMemory map[string]train.Memory `json:"device_memory,omitempty"`
 	MultiplyAdds map[string]int64        `json:"multiply_adds"` // of one run
+	// Amounts are what one run handles: images, bytes of a checkpoint, frames.
+	Amounts map[string]float64 `json:"amounts"`
 }
 
 // benchAnswer is what a line "MODE N" is answered with.
 type benchAnswer struct {
 	Mode    string    `json:"mode"`
 	Seconds []float64 `json:"seconds"`
+	// StillSeconds are those of a save for which training stands still.
+	StillSeconds []float64 `json:"still_seconds,omitempty"`
 	// PeakRSSBytes is the most that the process had meanwhile.
 	PeakRSSBytes int64 `json:"peak_rss_bytes"`
 }
@@ -50,6 +54,7 @@ func (b *bench) serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	ready := benchReady{
 		Ready: true, Backend: backendName(b.backend), Versions: versions(), CompileSeconds: map[string]float64{},
 		PeakRSSBytes: map[string]int64{}, DeviceMemory: map[string]train.Memory{}, MultiplyAdds: map[string]int64{},
+		Amounts: map[string]float64{},
 	}
 	modes := []string{partProduct}
 	for _, c := range b.cases {
@@ -59,6 +64,7 @@ func (b *bench) serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		mode := c.mode()
 		modes = append(modes, mode)
 		ready.CompileSeconds[mode], ready.PeakRSSBytes[mode] = c.first.Seconds(), c.peak
+		ready.Amounts[mode] = c.amount
 		if c.device != nil {
 			ready.DeviceMemory[mode] = *c.device
 		}
@@ -98,6 +104,7 @@ func (b *bench) answer(ctx context.Context, mode string, n int) (any, error) {
 	}
 	c := b.cases[slices.IndexFunc(b.cases, func(c *benchCase) bool { return c.mode() == mode })]
 	answer := benchAnswer{Mode: mode}
+	before := len(c.still)
 	forgetPeak()
 	for range n {
 		took, err := c.once(ctx)
@@ -106,7 +113,7 @@ func (b *bench) answer(ctx context.Context, mode string, n int) (any, error) {
 		}
 		answer.Seconds = append(answer.Seconds, took.Seconds())
 	}
-	answer.PeakRSSBytes = peakMemory()
+	answer.PeakRSSBytes, answer.StillSeconds = peakMemory(), c.still[before:]
 	if mode != partProduct {
 		return answer, nil
 	}

@@ -63,10 +63,11 @@ func (b *bench) openSteps(context.Context) error {
 		}
 	}
 	if b.plan.wants(partUpdate) {
-		batch := noise(1, updateSide, updateSide, cfg.Model.Classes)
+		n := b.plan.smallest()
+		batch := noise(n, updateSide, updateSide, cfg.Model.Classes)
 		b.cases = append(b.cases, &benchCase{
-			part: partUpdate, name: fmt.Sprintf("training step 1x%[1]dx%[1]d", updateSide), unit: "steps", amount: 1,
-			batch: 1, h: updateSide, w: updateSide,
+			part: partUpdate, name: fmt.Sprintf("training step %dx%[2]dx%[2]d", n, updateSide), unit: "steps", amount: 1,
+			batch: n, h: updateSide, w: updateSide,
 			once: timed(func(context.Context) error { return step(batch) }),
 		})
 	}
