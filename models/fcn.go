@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -18,6 +19,10 @@ type Pass struct {
 	// Frozen tells which layers do not learn; a frozen batch norm keeps to its
 	// running averages in training too. nil: none.
 	Frozen func(layer string) bool
+	// DType is what convolutions multiply in, and what is kept of their layers' outputs
+	// (precision.go); weights and logits are those of the images whatever it is. Zero: as the
+	// images, which are float32.
+	DType dtypes.DType
 	// Winograd has 3x3 convolutions of many channels done by Winograd's algorithm, where
 	// nothing is trained: that is faster on a CPU and equal but for the last digits. On a GPU
 	// cuDNN sees to it.
@@ -74,7 +79,7 @@ func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph
 		}
 		pool := pools[up.stage]
 		if c.AtOnce {
-			pool = pass.tap(fmt.Sprintf("scale_pool%d", up.stage), graph.MulScalar(pool, up.scale))
+			pool = pass.tap(fmt.Sprintf("scale_pool%d", up.stage), graph.MulScalar(wide(pool), up.scale))
 		}
 		skip := pass.tap(up.skip, pass.convolve(scope.In("%s", up.skip), pool, c.Classes, 1, 0))
 		if c.Geometry == Paper {

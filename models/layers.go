@@ -12,8 +12,9 @@ import (
 // "bias" [out]. A 3x3 convolution of many channels may be
 // Winograd's.
 func (p Pass) convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *graph.Node {
-	g, dtype, in := x.Graph(), x.DType(), x.Shape().Dim(-1)
-	kernel := scope.VariableWithShape("weight", shapes.Make(dtype, k, k, in, out)).NodeValue(g)
+	x = p.narrow(x)
+	g, dtype, in := x.Graph(), wideDType(x), x.Shape().Dim(-1)
+	kernel := p.narrow(scope.VariableWithShape("weight", shapes.Make(dtype, k, k, in, out)).NodeValue(g))
 	bias := scope.VariableWithShape("bias", shapes.Make(dtype, out)).NodeValue(g)
 	n, h, w := x.Shape().Dim(0), x.Shape().Dim(1)+2*pad-k+1, x.Shape().Dim(2)+2*pad-k+1
 
@@ -23,7 +24,7 @@ func (p Pass) convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *grap
 	// GoMLX's padded convolution has no gradient.
 	var y *graph.Node
 	switch {
-	case k == 3 && pad == 1 && p.Winograd && !p.Training && min(in, out) >= winogradChannels:
+	case k == 3 && pad == 1 && min(in, out) >= winogradChannels && p.winograd(x):
 		y = winograd(x, kernel)
 	case k == 3:
 		y = graph.Convolve(padAround(x, pad), kernel).NoPadding().Done()
@@ -31,10 +32,11 @@ func (p Pass) convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *grap
 		// fc6 (7x7) and the 1x1 layers have few pixels and many channels: there the
 		// gradients of a convolution run at a sixth of its forward speed on XLA's
 		// CPU, and those of one matrix product do not (docs/benchmarks.md).
-		y = graph.Reshape(unfold(padAround(x, pad), k), n*h*w, k*k*in)
+		y = graph.Reshape(p.unfold(padAround(x, pad), k), n*h*w, k*k*in)
 		y = matrixProduct(y, graph.Reshape(kernel, k*k*in, out))
 		y = graph.Reshape(y, n, h, w, out)
 	}
+	y = wide(y)
 	y = graph.Add(y, spread(bias, y))
 	y.AssertDims(n, h, w, out)
 	return y
@@ -54,21 +56,22 @@ const wideProduct = 256
 // does not know, which might be NaN.
 func matrixProduct(x, w *graph.Node) *graph.Node {
 	if w.Shape().Dim(1) < wideProduct {
-		return graph.Dot(x, w).Product()
+		return dot(x, w).Product()
 	}
 	turned := graph.IdentityWithCustomGradient(graph.Transpose(x, 0, 1), func(_, v *graph.Node) *graph.Node {
 		first := graph.Reshape(graph.Slice(v, graph.AxisElem(0), graph.AxisElem(0)))
 		return graph.Add(v, graph.MulScalar(first, 0))
 	})
-	return graph.EinsumAxes(turned, w, [][2]int{{0, 0}}, nil)
+	return dot(turned, w).EinsumAxes([][2]int{{0, 0}}, nil)
 }
 
 // unfold lays the k by k neighbourhood of every pixel into its channels:
 // [N,H,W,C] becomes [N,H-k+1,W-k+1,k*k*C], in the order of a kernel [k,k,C,...].
-func unfold(x *graph.Node, k int) *graph.Node {
+func (p Pass) unfold(x *graph.Node, k int) *graph.Node {
 	if k == 1 {
 		return x
 	}
+	x = wide(x) // the gradient adds up k*k numbers a pixel
 	h, w := x.Shape().Dim(1)-k+1, x.Shape().Dim(2)-k+1
 	windows := make([]*graph.Node, 0, k*k)
 	for i := range k {
@@ -76,7 +79,7 @@ func unfold(x *graph.Node, k int) *graph.Node {
 			windows = append(windows, crop(x, i, j, h, w))
 		}
 	}
-	return graph.Concatenate(windows, -1)
+	return p.narrow(graph.Concatenate(windows, -1))
 }
 
 // crop cuts the h by w window out of x [N,H,W,C] whose first pixel is (top, left).

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -248,6 +249,55 @@ func bestClasses(logits []float32, shape []int) []int {
 		}
 	}
 	return masks
+}
+
+// In bfloat16 a net is no further from the right numbers than PyTorch's autocast is.
+func TestBFloat16AgainstAutocast(t *testing.T) {
+	text, err := os.ReadFile("testdata/parity/autocast.json")
+	require.NoError(t, err)
+	var torch map[string]struct{ Logits, Gradient float64 }
+	require.NoError(t, json.Unmarshal(text, &torch))
+	b, pass := models.Backend(t, "go"), models.Pass{DType: dtypes.BFloat16}
+	goldens := openGoldens(t)
+	require.Len(t, torch, len(goldens))
+	var logits, gradients float64 // the sums of the logarithms of what we have over what PyTorch has
+	for name, g := range goldens {
+		var learned []models.Variable
+		var want []float32
+		for _, v := range g.net.Variables() {
+			if v.Learns() {
+				learned = append(learned, v)
+				want = append(want, tensors.MustCopyFlatData[float32](g.variable(t, "grad.", v))...)
+			}
+		}
+		store := g.store(t)
+		out, err := model.CallOnceN(b, store, func(s *model.Scope, x, labels *graph.Node) []*graph.Node {
+			evaluated := graph.TransposeAllAxes(g.net.Logits(s, x, pass), 0, 3, 1, 2)
+			training := pass
+			training.Training = true
+			sum, weight := models.CrossEntropy(g.net.Logits(store.RootScope(), x, training), labels, nil)
+			var values []*graph.Node
+			for _, v := range learned {
+				values = append(values, store.GetVariable("/"+v.Path()).NodeValue(x))
+			}
+			return append([]*graph.Node{evaluated}, graph.Gradient(graph.Div(sum, weight), values...)...)
+		}, g.images(t), g.labels(t))
+		require.NoError(t, err)
+		var got []float32
+		for _, gradient := range out[1:] {
+			got = append(got, tensors.MustCopyFlatData[float32](gradient)...)
+		}
+		right, _ := g.tensor(t, "logits")
+		off := models.DifferenceOf(right, tensors.MustCopyFlatData[float32](out[0]))
+		offGradient := models.DifferenceOf(want, got)
+		t.Logf("%-45s logits %.4f, PyTorch %.4f; gradient %.4f, PyTorch %.4f", name, off, torch[name].Logits, offGradient, torch[name].Gradient)
+		logits += math.Log(off / torch[name].Logits)
+		gradients += math.Log(offGradient / torch[name].Gradient)
+	}
+	n := float64(len(goldens))
+	t.Logf("in the geometric mean %.2f and %.2f of PyTorch's", math.Exp(logits/n), math.Exp(gradients/n))
+	require.Less(t, math.Exp(logits/n), 1.25, "logits")
+	require.Less(t, math.Exp(gradients/n), 1.25, "gradients")
 }
 
 // The Go backend computes the same graphs: a second opinion on XLA.

@@ -43,7 +43,7 @@ func (c Config) encode(scope *model.Scope, x *graph.Node, pass Pass) (pools [6]*
 				frozen := pass.Frozen != nil && pass.Frozen(name)
 				x = pass.tap(name, batchNorm(scope.In("%s", name), x, pass.Training && !frozen))
 			}
-			x = pass.tap("relu"+place, relu(x))
+			x = pass.tap("relu"+place, pass.narrow(relu(x)))
 		}
 		x = pass.tap(fmt.Sprintf("pool%d", s+1), maxPool(x, c.Geometry == Paper))
 		pools[s+1] = x

@@ -37,6 +37,13 @@ var (
 	}
 )
 
+// winograd tells whether convolutions of x may be winograd's. In bfloat16 they are not: the
+// eight bits that it has are too few for the sums and differences of neighbours that Winograd
+// multiplies, and what multiplies bfloat16 fast does so without him.
+func (p Pass) winograd(x *graph.Node) bool {
+	return p.Winograd && !p.Training && !x.DType().IsHalfPrecision()
+}
+
 // winograd is the 3x3 convolution of x [N,H,W,in] with kernel [3,3,in,out] and a border
 // of zeros: [N,H,W,out]. The three taps of a row of the kernel are Winograd's F(4,3), the
 // three rows a convolution, of which there are six with half the multiplications in all. In

@@ -137,7 +137,7 @@ type TrainConfig struct {
 	StepFactor float64            `toml:"step_factor"` // of step: the rate is multiplied by it at each
 	Warmup     int                `toml:"warmup"`      // steps of linear rise from zero
 	Clip       float64            `toml:"clip"`        // L2 norm of all gradients; 0: no clipping
-	Precision  string             `toml:"precision"`   // float32
+	Precision  string             `toml:"precision"`   // of the training step: float32 | bfloat16
 	// DebugNaN keeps the state before every step, so that a step which gives NaN or Inf
 	// can tell where that began.
 	DebugNaN bool    `toml:"debug_nan"`

@@ -31,7 +31,7 @@ var (
 	balances         = []string{"", "median", "inverse"}
 	optimizers       = []string{"sgd", "adamw"}
 	schedules        = []string{"constant", "poly", "cosine", "step"}
-	precisions       = []string{"float32"}
+	precisions       = Precisions()
 	badSamples       = []string{BadFail, BadSkip}
 )
 

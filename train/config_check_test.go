@@ -120,7 +120,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Train.Rates = map[string]float64{"fc6": nan} }, `train.rates: NaN for "fc6" is not 0 or above`},
 		{func(c *Config) { c.Train.Rates = map[string]float64{"fc6": inf} }, `train.rates: +Inf for "fc6" is not 0 or above`},
 		{func(c *Config) { c.Train.Clip = -1 }, `train.clip: -1 is not 0 or above`},
-		{func(c *Config) { c.Train.Precision = "bfloat16" }, `train.precision: no "bfloat16" among float32`},
+		{func(c *Config) { c.Train.Precision = "float16" }, `train.precision: no "float16" among float32 bfloat16; did you mean bfloat16?`},
 		{func(c *Config) { c.Train.Schedule = "poli" }, `train.schedule: no "poli" among constant poly cosine step; did you mean poly?`},
 		{func(c *Config) { c.Train.Power = 0 }, `train.power: 0 is not above 0`},
 		{func(c *Config) {

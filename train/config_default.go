@@ -55,7 +55,7 @@ func Default() Config {
 			Schedule:    "poly",
 			Power:       0.9,
 			StepFactor:  0.1,
-			Precision:   "float32",
+			Precision:   Float32,
 			RetryLR:     0.5,
 		},
 		Eval: EvalConfig{

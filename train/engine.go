@@ -32,8 +32,9 @@ type Engine struct {
 	now     func() time.Time
 	resized bool // images in evaluation have another size than their labels
 
-	winograd bool
-	tidy     func() // after a compilation; nil: nothing
+	winograd  bool
+	precision string // of evaluation and prediction
+	tidy      func() // after a compilation; nil: nothing
 
 	store    *model.Store
 	loader   *loader
@@ -79,7 +80,7 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	}
 	e := &Engine{
 		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,
-		resized: cfg.Resized, winograd: cfg.Winograd, tidy: cfg.Compiled, compiled: map[string]bool{}, busy: new(sync.Mutex),
+		resized: cfg.Resized, winograd: cfg.Winograd, precision: cfg.Precision, tidy: cfg.Compiled, compiled: map[string]bool{}, busy: new(sync.Mutex),
 	}
 	var err error
 	if e.mesh, err = newMesh(backend, cfg.Devices); err != nil {

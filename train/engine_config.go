@@ -32,6 +32,9 @@ type EngineConfig struct {
 	Compiled func()
 	// Winograd has evaluation and prediction use Winograd's algorithm ([models.Pass]).
 	Winograd bool
+	// Precision is what evaluation and prediction compute in, [Float32] or [BFloat16]; the
+	// training step has its own, [TrainConfig].Precision. Empty is float32.
+	Precision string
 }
 
 // Validate says what keeps an engine from being made, and takes no time: whoever

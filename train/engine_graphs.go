@@ -21,7 +21,7 @@ func (e *Engine) stepGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
 func (e *Engine) forward(scope *model.Scope, in []*graph.Node, tap func(op string, output *graph.Node)) (sum, weight *graph.Node) {
 	images, sizes, labels, rng := in[0], in[1], in[2], in[4]
 	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre),
-		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables()), Tap: tap, Winograd: e.winograd})
+		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables()), Tap: tap, Winograd: e.winograd, DType: computeDType(e.cfg.Precision)})
 	return models.CrossEntropy(logits, labels, e.classWeights(images))
 }
 
@@ -111,7 +111,7 @@ func (e *Engine) logitGraph(scope *model.Scope, in []*graph.Node) *graph.Node {
 // [N,LabelH,LabelW,C] at the labels' own size.
 func (e *Engine) infer(scope *model.Scope, in []*graph.Node) *graph.Node {
 	images, sizes, labels, labelSizes := in[0], in[1], in[2], in[3]
-	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre), models.Pass{Winograd: e.winograd})
+	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre), models.Pass{Winograd: e.winograd, DType: computeDType(e.precision)})
 	if !e.resized {
 		labels.AssertDims(logits.Shape().Dimensions[:3]...)
 		return logits

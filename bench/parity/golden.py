@@ -109,29 +109,22 @@ def main() -> None:
         (out / f"{stale}.safetensors").unlink()
 
     total = 0
+    autocast = {}
     for seed, case in enumerate(CASES, 1):
         tensors = golden(case, seed)
         path = out / f"{case.name()}.safetensors"
         save_file(tensors, path, metadata={"case": json.dumps(asdict(case), sort_keys=True)})
+        autocast[case.name()] = autocast_errors(case, tensors)
         total += path.stat().st_size
         print(f"{path.name:60} {path.stat().st_size:8,} bytes  loss {tensors['loss_mean'].item():.4f}")
+    (out / "autocast.json").write_text(json.dumps(autocast, indent="\t") + "\n")
     print(f"{len(CASES)} files, {total:,} bytes")
 
 
 def golden(case: Case, seed: int) -> dict[str, Tensor]:
     """All tensors of one file: weights, batch, logits, losses, gradients, and short trainings."""
     rng = torch.Generator().manual_seed(seed)
-    model = FCN(
-        case.arch,
-        case.encoder,
-        case.classes,
-        case.width,
-        case.head,
-        case.upsample,
-        case.geometry,
-        dropout=0.0,
-        at_once=case.at_once,
-    )
+    model = net(case)
     randomise(model, case, rng)
     start = copy.deepcopy(model)
 
@@ -174,6 +167,35 @@ def golden(case: Case, seed: int) -> dict[str, Tensor]:
         name: t if t.dtype == torch.uint8 else t.detach().to(torch.float32).contiguous()
         for name, t in tensors.items()
     }
+
+
+def net(case: Case) -> FCN:
+    return FCN(
+        case.arch,
+        case.encoder,
+        case.classes,
+        case.width,
+        case.head,
+        case.upsample,
+        case.geometry,
+        dropout=0.0,
+        at_once=case.at_once,
+    )
+
+
+def autocast_errors(case: Case, tensors: dict[str, Tensor]) -> dict[str, float]:
+    """How far PyTorch's autocast to bfloat16 is from the golden: the norm of the difference over that of what is
+    right, of the logits and of all gradients together. Two digits: processors differ in the others."""
+    model = net(case).float()
+    model.load_state_dict(tensors, strict=False)
+    with torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode():
+            logits = model.eval()(tensors["input"])
+        loss = cross_entropy(model.train()(tensors["input"]), tensors["labels"])
+    loss.backward()
+    trained = [(tensors[f"grad.{name}"], p.grad) for name, p in model.named_parameters() if p.requires_grad]
+    pairs = {"logits": (tensors["logits"], logits), "gradient": [torch.cat([g.flatten() for g in side]) for side in zip(*trained)]}
+    return {name: float(f"{((got.float() - want).norm() / want.norm()).item():.1e}") for name, (want, got) in pairs.items()}
 
 
 def require_clear(case: Case, logits: Tensor) -> None:

@@ -59,6 +59,7 @@ func runBench(cmd *cobra.Command, o benchOptions) error {
 	if err != nil {
 		return interrupted(ctx, backendError(err), untimed)
 	}
+	warnOfPrecision(backend, warn, plan.config.Train.Precision)
 	b := &bench{plan: plan, backend: backend, warn: warn, say: func(string) {}}
 	defer b.close()
 	if !o.server && !o.asJSON {
@@ -133,7 +134,7 @@ func (b *bench) open(ctx context.Context) error {
 	var err error
 	cfg := b.plan.config
 	b.engine, err = newEngine(b.backend, b.plan.config.Device, train.EngineConfig{
-		Net: cfg.Network(), Preprocess: cfg.Preprocess.Models(), Train: cfg.Train,
+		Net: cfg.Network(), Preprocess: cfg.Preprocess.Models(), Train: cfg.Train, Precision: cfg.Train.Precision,
 		Seed: cfg.Run.Seed, Devices: cfg.Device.Devices, Now: time.Now, Resized: cfg.Augment.Resize != "",
 	})
 	if err != nil {

@@ -23,6 +23,8 @@ type evalOptions struct {
 	batch   int
 	backend *string
 	asJSON  bool
+
+	precision *string
 	// Where it is not said, a run has a cap of its own.
 	maxPixels *int64
 }
@@ -49,6 +51,7 @@ The data are the run's own unless --data says others.
 	cmd.Flags().IntVar(&options.batch, "batch", 0, "images at a time, as `N`; without it, as many as the run took, or 8")
 	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print one JSON object")
 	options.maxPixels = maxPixelsFlag(cmd)
+	options.precision = precisionFlag(cmd)
 	options.backend = backendFlag(cmd)
 	return cmd
 }
@@ -61,6 +64,9 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 
 	device, err := deviceConfig(*options.backend)
 	if err != nil {
+		return err
+	}
+	if err := checkPrecision(*options.precision); err != nil {
 		return err
 	}
 	network, err := openArgument(ctx, arg, options.network, stderr, warn)
@@ -84,6 +90,7 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	if err != nil {
 		return interrupted(ctx, specError(err), unscored)
 	}
+	network.precision = *options.precision
 	scored, err := network.score(ctx, device, pass, warn, func() {
 		if balance := network.config.Train.ClassBalance; balance != "" {
 			warn(fmt.Sprintf("the loss counts all classes alike, and not by train.class_balance = %q as the run did", balance))
@@ -116,6 +123,7 @@ func (n *network) score(ctx context.Context, device train.DeviceConfig, pass *da
 	if err != nil {
 		return scored{}, interrupted(ctx, backendError(err), unscored)
 	}
+	warnOfPrecision(backend, warn, n.precision)
 	engine, err := newEngine(backend, n.config.Device, n.engineConfig())
 	if err != nil {
 		backend.Close()
@@ -138,6 +146,7 @@ func (n *network) engineConfig() train.EngineConfig {
 		Preprocess: n.config.Preprocess.Models(),
 		Train:      n.config.Train,
 		Values:     n.values,
+		Precision:  n.precision,
 		Now:        time.Now,
 		Resized:    n.config.Augment.Resize != "",
 	}

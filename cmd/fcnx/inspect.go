@@ -23,6 +23,8 @@ type inspectOptions struct {
 	memory  bool
 	asJSON  bool
 	backend *string
+
+	precision *string
 }
 
 func newInspectCommand() *cobra.Command {
@@ -61,6 +63,7 @@ Without an argument, --model and the flags beside it describe a network that nee
 	flags.BoolVar(&options.stats, "stats", false, "read the weights: least, largest, mean, deviation and zeros of each variable")
 	flags.BoolVar(&options.memory, "memory", false, "compile an evaluation and a training step, and tell what they need")
 	flags.BoolVar(&options.asJSON, "json", false, "print one JSON object")
+	options.precision = cmd.Flags().String("precision", "", "of the training step of --memory, as `name`; without it, the run's, or float32")
 	options.backend = backendFlag(cmd)
 	cmd.AddCommand(newInspectGeometryCommand())
 	return cmd
@@ -84,6 +87,12 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 		return options.inspectStranger(cmd, path, err, warn)
 	}
 	defer network.Close()
+	if p := *options.precision; p != "" {
+		if err := checkPrecision(p); err != nil {
+			return err
+		}
+		network.config.Train.Precision = p
+	}
 	if options.memory && network.parts != nil {
 		return usageError(fmt.Errorf("%s has the %s of a network, which no step can be compiled of; --memory without a file describes one: fcnx inspect --model fcn8s --encoder %s --memory",
 			network.source, strings.Join(network.parts, " and "), network.config.Model.Encoder))
@@ -224,6 +233,7 @@ func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, 
 		return nil, backendError(err)
 	}
 	defer backend.Close()
+	warnOfPrecision(backend, warn, n.config.Train.Precision)
 	cfg := n.engineConfig()
 	cfg.Values = nil // the sizes of the weights will do
 	engine, err := newEngine(backend, n.config.Device, cfg)

@@ -24,12 +24,14 @@ type network struct {
 	classes []datasets.Class
 	named   bool         // the classes' names are known, and not made up
 	values  train.Values // the network's variables and nothing else
-	parts   []string     // nil: all; of an encoder's file, what it has
-	step    string       // at which they were saved; empty where unknown
-	source  string       // for messages: "runs/a (step 1200, the best)"
-	origin  string       // of an imported file, what it was imported from
-	foreign *foreignFile // of a file of another program; else nil
-	close   func() error
+	// precision is what it is used in; empty: float32.
+	precision string
+	parts     []string     // nil: all; of an encoder's file, what it has
+	step      string       // at which they were saved; empty where unknown
+	source    string       // for messages: "runs/a (step 1200, the best)"
+	origin    string       // of an imported file, what it was imported from
+	foreign   *foreignFile // of a file of another program; else nil
+	close     func() error
 }
 
 // Close closes the files behind the values.

@@ -29,6 +29,7 @@ type predictOptions struct {
 	batch        int
 	tile         int
 	maxPixels    *int64
+	precision    *string
 	backend      *string
 }
 
@@ -63,6 +64,7 @@ cannot be used is reported, the others are done, and the exit code is 4.
 	flags.IntVar(&options.tile, "tile", 1536, "predict images with a side above `N` pixels in tiles of that size")
 	options.maxPixels = maxPixelsFlag(cmd)
 	options.network.register(cmd)
+	options.precision = precisionFlag(cmd)
 	options.backend = backendFlag(cmd)
 	return cmd
 }
@@ -83,6 +85,9 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 	if err != nil {
 		return err
 	}
+	if err := checkPrecision(*options.precision); err != nil {
+		return err
+	}
 	inputs, err := predict.Inputs(args, options.out)
 	if err != nil {
 		return dataError(err)
@@ -92,6 +97,7 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 		return err
 	}
 	defer network.Close()
+	network.precision = *options.precision
 	o, err := options.predict(network)
 	if err != nil {
 		return err
@@ -172,6 +178,7 @@ func (o predictOptions) run(ctx context.Context, n *network, device train.Device
 		return predict.Summary{}, backendError(err)
 	}
 	defer backend.Close()
+	warnOfPrecision(backend, warn, n.precision)
 	cfg := n.engineConfig()
 	cfg.Resized = false // package predict brings scores to the image's size by itself
 	engine, err := newEngine(backend, n.config.Device, cfg)

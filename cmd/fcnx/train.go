@@ -107,6 +107,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	if err != nil {
 		return interrupted(ctx, backendError(err), "nothing was trained yet")
 	}
+	warnOfPrecision(backend, warn, plan.config.Train.Precision)
 	idle := true
 	defer func() {
 		if idle { // else it has no end but that of the process
