@@ -43,9 +43,10 @@ type Engine struct {
 	masks    *model.Exec
 	logits   *model.Exec
 	compiled map[string]bool
-	busy     *sync.Mutex // held while it compiles
-	debug    *debugger   // nil: nobody asks where NaN begins
-	mesh     *mesh       // nil: a single device computes
+	ledger   []Compilation // that nobody has asked for yet
+	busy     *sync.Mutex   // held while it compiles
+	debug    *debugger     // nil: nobody asks where NaN begins
+	mesh     *mesh         // nil: a single device computes
 }
 
 // StepResult is what one update of the weights tells.

@@ -48,12 +48,26 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	for i, t := range in {
 		dims[i] = t.Shape()
 	}
-	if _, err := exec.Compile(dims...); err != nil {
+	begin := e.now()
+	g, err := exec.Compile(dims...)
+	if err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
+	done := Compilation{What: what, Took: e.now().Sub(begin)}
+	if memory, err := memoryOf(g); err == nil { // else the backend does not tell
+		done.Memory = &memory
+	}
+	e.ledger = append(e.ledger, done)
 	e.compiled[what] = true
 	if e.tidy != nil {
 		e.tidy()
 	}
 	return nil
+}
+
+// Compiled implements [Stepper].
+func (e *Engine) Compiled() []Compilation {
+	done := e.ledger
+	e.ledger = nil
+	return done
 }

@@ -20,6 +20,8 @@ type Stepper interface {
 	// takes work, they first call before with what it is.
 	CompileStep(b *datasets.Batch, before Before) error
 	CompileEval(b *datasets.Batch, before Before) error
+	// Compiled returns what was compiled since it was last asked.
+	Compiled() []Compilation
 	// Step updates the weights for the at-th time, counted from 0, at rate lr.
 	Step(b *datasets.Batch, at int64, lr float64) (StepResult, error)
 	// Eval adds a batch's counts to into; it returns the masks only if they are

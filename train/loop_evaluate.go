@@ -64,13 +64,14 @@ func (s *session) scored(ctx context.Context) iter.Seq2[*datasets.Batch, error] 
 	return s.Skips.batches(s.Val(ctx), "validation", s.Skips.Val)
 }
 
-// scorer is a Stepper that tells when it goes on to score after a compilation.
+// scorer is a Stepper that tells of a compilation, and when it goes on to score after it.
 type scorer struct {
 	Stepper
 	session *session
 }
 
 func (s scorer) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (EvalResult, error) {
+	s.session.tellCompiled()
 	s.session.enter(event.PhaseEval, "")
 	return s.Stepper.Eval(b, into, masks)
 }

@@ -34,6 +34,18 @@ func Phase(r event.Phase) string {
 	return strings.TrimSpace(verb + " " + Printable(r.Detail))
 }
 
+// Compiled is, say, "compiled training step 8x192x256 in 5.5s, needs 1.9 GB".
+func Compiled(r event.Compiled) string {
+	line := "compiled " + Printable(r.What) + " in " + Seconds(r.Seconds)
+	if r.Background {
+		line += " beside training"
+	}
+	if r.Memory != nil {
+		line += ", needs " + Bytes(r.Memory.Needed())
+	}
+	return line
+}
+
 // Stage is, say, "stage 2/3 fcn16s"; empty in a run of one.
 func Stage(r event.Started) string {
 	if r.Stages < 2 {
