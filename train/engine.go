@@ -22,7 +22,8 @@ import (
 // into steps and scores; when, and what happens in between, is the [Loop]'s.
 //
 // A graph is compiled for every shape of batch. Graph code may panic: each method
-// recovers at its edge and returns an error. An Engine is for one goroutine.
+// recovers at its edge and returns an error. An Engine is for one goroutine, but for
+// [Engine.CompileEval] and [Engine.Compiled], which may be called beside anything.
 type Engine struct {
 	backend compute.Backend
 	net     models.Config
@@ -42,9 +43,9 @@ type Engine struct {
 	eval     *model.Exec
 	masks    *model.Exec
 	logits   *model.Exec
-	compiled map[string]bool
-	ledger   []Compilation // that nobody has asked for yet
-	busy     *sync.Mutex   // held while it compiles
+	lent     *lent // the variables of eval, masks and logits
+	compiled *compilations
+	busy     *sync.RWMutex // read-locked while it compiles
 	debug    *debugger     // nil: nobody asks where NaN begins
 	mesh     *mesh         // nil: a single device computes
 }
@@ -81,26 +82,27 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	}
 	e := &Engine{
 		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,
-		resized: cfg.Resized, winograd: cfg.Winograd, precision: cfg.Precision, tidy: cfg.Compiled, compiled: map[string]bool{}, busy: new(sync.Mutex),
+		resized: cfg.Resized, winograd: cfg.Winograd, precision: cfg.Precision, tidy: cfg.Compiled, compiled: newCompilations(), busy: new(sync.RWMutex),
 	}
 	var err error
 	if e.mesh, err = newMesh(backend, cfg.Devices); err != nil {
 		return nil, err
 	}
 	e.store, e.loader = newStore(backend, cfg.Net, cfg.Values, cfg.Seed)
+	e.lent = newLent(e.store, e.mesh)
 	if cfg.Train.DebugNaN {
 		e.debug = newDebugger(e.mesh)
 	}
 	if e.step, err = model.NewExec(backend, e.store, e.stepGraph); err != nil {
 		return nil, err
 	}
-	if e.eval, err = model.NewExec(backend, e.store, e.evalGraph); err != nil {
+	if e.eval, err = model.NewExec(backend, e.lent.store, e.evalGraph); err != nil {
 		return nil, err
 	}
-	if e.masks, err = model.NewExec(backend, e.store, e.maskGraph); err != nil {
+	if e.masks, err = model.NewExec(backend, e.lent.store, e.maskGraph); err != nil {
 		return nil, err
 	}
-	if e.logits, err = model.NewExec(backend, e.store, e.logitGraph); err != nil {
+	if e.logits, err = model.NewExec(backend, e.lent.store, e.logitGraph); err != nil {
 		return nil, err
 	}
 	// The loader bounds the number of shapes; GoMLX's own limit would be a second.
@@ -154,7 +156,7 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 	if err != nil {
 		return result, err
 	}
-	out, err := e.call(e.eval, in)
+	out, err := e.read(e.eval, in)
 	if err != nil {
 		return result, fmt.Errorf("evaluation: %w", err)
 	}
@@ -167,6 +169,15 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 		result.Masks = unfill(e.mesh, b, result.Masks)
 	}
 	return result, err
+}
+
+// read runs what only reads the variables.
+func (e *Engine) read(exec *model.Exec, in []*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	err = e.lent.during(exec, in, func() error {
+		out, err = e.call(exec, in)
+		return err
+	})
+	return out, err
 }
 
 func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor, error) {
@@ -233,6 +244,7 @@ func (e *Engine) Close() bool {
 	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
 		exec.Finalize()
 	}
+	e.lent.store.Finalize()
 	e.store.Finalize()
 	return true
 }

@@ -32,6 +32,9 @@ func (s *session) evaluationsBy(step int64) int64 {
 
 // evaluate scores the weights, and saves them: an evaluation is worth keeping.
 func (s *session) evaluate(ctx context.Context) error {
+	if err := s.compiled(s.awaitAhead(ctx)); err != nil {
+		return err
+	}
 	begin := s.Now()
 	s.enter(event.PhaseEval, "")
 	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.scored, len(s.Classes), s.Previews, s.compiles)

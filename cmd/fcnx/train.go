@@ -154,6 +154,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	loop := train.Loop{
 		Train:           data.train.Batches,
 		Val:             data.val.Pass,
+		EvalShapes:      data.val.Shapes(),
 		Emit:            sinks.emit,
 		Scored:          func(r train.Result) { last = &r },
 		Previews:        openPreviews(run, plan.config.Eval.Previews, warn),

@@ -17,6 +17,7 @@ func (r *Run) compile(rec event.Compiled) {
 		r.compiled = slices.Delete(r.compiled, 0, 1)
 	}
 	r.compiled = append(r.compiled, rec)
+	r.passes.evalCompiled = r.passes.evalCompiled || rec.Background
 	r.say(rec.Time, event.LevelInfo, wording.Compiled(rec))
 }
 
