@@ -28,6 +28,7 @@ type Summary struct {
 	LR              *float64            `json:"lr"`
 	StepMS          float64             `json:"step_ms"`
 	DataMS          float64             `json:"data_ms"`
+	DataWait        *float64            `json:"data_wait"` // share of the steps' time over the run
 	ImagesPerSecond float64             `json:"images_per_second"`
 	MeanIoU         *float64            `json:"mean_iou"`
 	PixelAccuracy   *float64            `json:"pixel_accuracy"`
@@ -82,6 +83,9 @@ func (m *Model) Summarize() Summary {
 		Step: last.Step, Steps: started.Steps, Epoch: last.Epoch, Epochs: started.Epochs,
 		Elapsed: h.Elapsed(w.now).Seconds(), StepMS: split.Total - split.Data, DataMS: split.Data, ImagesPerSecond: split.ImagesPerSecond,
 		ClassIoU: map[string]*float64{}, Classes: started.Classes, Skipped: h.Skipped(), Compiled: compiled(h.Compiled()),
+	}
+	if share, ok := h.DataWait(); ok {
+		s.DataWait = &share
 	}
 	if w.stillborn() {
 		s.State = string(history.Lost)

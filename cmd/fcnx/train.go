@@ -200,6 +200,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	sinks.close()
 	if err == nil && ui != "json" {
 		printEnd(stdout, run, progress, last, overlays)
+		if share, ok := sinks.dataWait(); ok {
+			printDataWait(stdout, share)
+		}
 	}
 	return err
 }

@@ -28,6 +28,7 @@ type Run struct {
 	log      []Line
 
 	compiled []event.Compiled
+	waits    event.Waits
 
 	clock  clock
 	recent recent
@@ -56,6 +57,7 @@ func (r *Run) Add(rec event.Record) {
 	}
 	r.findAgain(rec)
 	r.tick(rec)
+	r.waits.Add(rec)
 	switch rec := rec.(type) {
 	case event.Started:
 		r.start(rec)

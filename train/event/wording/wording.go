@@ -58,6 +58,19 @@ func Stage(r event.Started) string {
 // of its own beginning has said before all that stays.
 func NextStage(r event.Started) bool { return r.Stage > 1 && !r.Resumed }
 
+// MuchDataWait is the share of the steps' time from which on waiting for data is worth doing
+// something about.
+const MuchDataWait = 0.02
+
+// DataWait is, say, "1.2% of the steps' time"; where that is much, with what helps.
+func DataWait(share float64) string {
+	text := fmt.Sprintf("%.1f%% of the steps' time", 100*share)
+	if share > MuchDataWait {
+		text += ": data.pack (or fcnx data pack) decodes each sample once, data.cache keeps them in memory, data.workers decodes more at a time"
+	}
+	return text
+}
+
 // Eval is, say,
 //
 //	eval at step 250  mIoU 0.5530  accuracy 0.8683  loss 0.3937  100 images in 1.0s  best
