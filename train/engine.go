@@ -46,6 +46,7 @@ type Engine struct {
 	lent     *lent // the variables of eval, masks and logits
 	compiled *compilations
 	busy     *sync.RWMutex // read-locked while it compiles
+	staged   staged        // the batch that Stage has given out
 	debug    *debugger     // nil: nobody asks where NaN begins
 	mesh     *mesh         // nil: a single device computes
 }
@@ -200,15 +201,19 @@ func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) (in []*tens
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range parts {
+	for i, part := range parts {
+		batch := e.staged.take(b, i)
+		if batch == nil {
+			batch = batchInputs(part)
+		}
 		// Dropout of a step depends on nothing but the seed and the step.
 		rng, err := graph.RNGStateFromSeed(int64(rand.NewPCG(e.seed, uint64(at)).Uint64() >> 1))
+		in = append(in, batch...)
 		if err != nil {
+			finalize(in)
 			return nil, err
 		}
-		in = append(append(in, pixels(part)...),
-			tensors.FromFlatDataAndDimensions(part.Labels, part.N, part.LabelH, part.LabelW),
-			tensors.FromScalar(float32(lr)), rng)
+		in = append(in, tensors.FromScalar(float32(lr)), rng)
 	}
 	return in, nil
 }
@@ -220,18 +225,9 @@ func (e *Engine) evalInputs(b *datasets.Batch) (in []*tensors.Tensor, err error)
 		return nil, err
 	}
 	for _, part := range parts {
-		in = append(append(in, pixels(part)...),
-			tensors.FromFlatDataAndDimensions(part.Labels, part.N, part.LabelH, part.LabelW),
-			tensors.FromFlatDataAndDimensions(part.LabelSizes, part.N, 2))
+		in = append(append(in, batchInputs(part)...), tensors.FromFlatDataAndDimensions(part.LabelSizes, part.N, 2))
 	}
 	return in, nil
-}
-
-func pixels(b *datasets.Batch) []*tensors.Tensor {
-	return []*tensors.Tensor{
-		tensors.FromFlatDataAndDimensions(b.Images, b.N, b.H, b.W, 3),
-		tensors.FromFlatDataAndDimensions(b.Sizes, b.N, 2),
-	}
 }
 
 // Close gives the engine's memory back. It is false where the engine is still compiling,

@@ -152,7 +152,6 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	var last *train.Result
 	var overlays []string
 	loop := train.Loop{
-		Train:           data.train.Batches,
 		Val:             data.val.Pass,
 		EvalShapes:      data.val.Shapes(),
 		Emit:            sinks.emit,
@@ -175,6 +174,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		if engine, err = newEngine(backend, stage.config.Device, stage.engine(data, start.values)); err != nil {
 			break
 		}
+		loop.Train = engine.Stage(data.train.Batches)
 		loop.Stepper, loop.Saver = engine, &saver{run: run, stage: stage, engine: engine}
 		loop.Schedule, loop.From, loop.Steps = stage.rate, stage.from, stage.to
 		progress, err = loop.Run(ctx, start.progress)
