@@ -46,6 +46,7 @@ type Engine struct {
 	lent     *lent // the variables of eval, masks and logits
 	compiled *compilations
 	busy     *sync.RWMutex // read-locked while it compiles
+	beside   *beside       // while the first step is compiled; else nil
 	staged   staged        // the batch that Stage has given out
 	debug    *debugger     // nil: nobody asks where NaN begins
 	mesh     *mesh         // nil: a single device computes

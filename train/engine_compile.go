@@ -53,7 +53,7 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 		dims[i] = t.Shape()
 	}
 	begin := e.now()
-	g, err := exec.Compile(dims...)
+	g, err := e.build(exec, dims)
 	if err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}

@@ -1,12 +1,17 @@
 package train
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/fcnx/fcnx/models"
 )
 
 // lent is a store for the graphs that only read variables: evaluation and prediction. Its
@@ -57,7 +62,7 @@ func (l *lent) during(exec *model.Exec, inputs []*tensors.Tensor, run func() err
 func (l *lent) lend(to *model.Variable) error {
 	own := l.from.GetVariable(to.Path()) // loaded by now, if it was not
 	if own == nil {
-		return fmt.Errorf("there is none")
+		return errors.New("there is none")
 	}
 	if !own.Shape().Equal(to.Shape()) {
 		return fmt.Errorf("its shape is %s, the graph's is %s", own.Shape(), to.Shape())
@@ -77,6 +82,17 @@ func (l *lent) lend(to *model.Variable) error {
 		return err
 	}
 	return to.SetDistributedValue(all)
+}
+
+// fits holds the variables that graphs have asked for to those of the network.
+func (l *lent) fits(network map[string]models.Variable) error {
+	for v := range l.store.IterVariables() {
+		path := strings.TrimPrefix(v.Path(), "/")
+		if spec, ok := network[path]; !ok || !slices.Equal(spec.Shape, v.Shape().Dimensions) {
+			return fmt.Errorf("variable %s: its shape is %v, the graph's is %v", path, spec.Shape, v.Shape().Dimensions)
+		}
+	}
+	return nil
 }
 
 // takeBack leaves the values to whom they belong: nothing is freed.

@@ -98,6 +98,7 @@ func TestStageEnds(t *testing.T) {
 	loader, err := datasets.NewLoader(t.Context(), source, datasets.LoaderConfig{Batch: 4, Multiple: 1})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var last error
 	n := 0
 	for _, err := range e.Stage(loader.Batches)(ctx, 0) {
