@@ -24,8 +24,6 @@ func (e *Engine) CompileStep(b *datasets.Batch, before Before) error {
 // CompileEval is explained at [Engine.CompileStep]. It touches none of the variables that
 // steps change, and may be called beside any other method, from another goroutine.
 func (e *Engine) CompileEval(b *datasets.Batch, before Before) error {
-	e.lent.mu.Lock()
-	defer e.lent.mu.Unlock()
 	return e.compile(e.eval, "evaluation", b, before, func() ([]*tensors.Tensor, error) { return e.evalInputs(b) })
 }
 
@@ -33,6 +31,10 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	what := fmt.Sprintf("%s %dx%dx%d", kind, b.N, b.H, b.W)
 	if b.LabelH != b.H || b.LabelW != b.W {
 		what += fmt.Sprintf(", labels %dx%d", b.LabelH, b.LabelW)
+	}
+	if exec != e.step {
+		e.lent.mu.Lock()
+		defer e.lent.mu.Unlock()
 	}
 	if e.compiled.has(what) {
 		return nil
