@@ -82,6 +82,10 @@ func (c LoaderConfig) withDefaults() (LoaderConfig, error) {
 // [N,LabelH,LabelW].
 type BatchShape struct{ N, H, W, LabelH, LabelW int }
 
+// Blank is a batch of blank samples, none of which counts: what a graph for the shape can
+// be compiled for before there is a batch of it.
+func (s BatchShape) Blank() *Batch { return newBatch(s, batchPlan{}) }
+
 // checkMemory refuses batches that are too large to make.
 func checkMemory(shapes []BatchShape) error {
 	for _, s := range shapes {

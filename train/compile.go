@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/fcnx/fcnx/datasets"
 	"github.com/fcnx/fcnx/train/event"
@@ -51,6 +52,13 @@ func compile(ctx context.Context, b *datasets.Batch, get func(*datasets.Batch, B
 	}
 }
 
+// Compilation is one graph that was compiled.
+type Compilation struct {
+	What   string        // "training step 8x192x256"
+	Took   time.Duration // to build the graph and to compile it
+	Memory *Memory       // nil: the backend does not tell ([ErrNoMemoryStats])
+}
+
 // Before hears of a compilation before it begins, as in "training step 8x192x256". Its
 // error keeps it from beginning. A nil one hears nothing.
 type Before func(what string) error
@@ -70,8 +78,21 @@ func (s *session) compiles(what string) error {
 	return err
 }
 
-// compiled is called with what came of it.
+// compiled is called with what came of it, and tells what was compiled.
 func (s *session) compiled(err error) error {
-	_ = errors.As(err, &s.left)
+	if !errors.As(err, &s.left) { // else nothing may be asked of the Stepper
+		s.tellCompiled()
+	}
 	return err
+}
+
+func (s *session) tellCompiled() {
+	for _, c := range s.Stepper.Compiled() {
+		record := event.Compiled{Head: event.Head{Time: s.Now()}, Step: s.Step, What: c.What, Seconds: c.Took.Seconds(), Background: s.ahead.has(c.What)}
+		if c.Memory != nil {
+			memory := event.CompiledMemory(*c.Memory)
+			record.Memory = &memory
+		}
+		s.Emit(record)
+	}
 }

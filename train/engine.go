@@ -22,7 +22,8 @@ import (
 // into steps and scores; when, and what happens in between, is the [Loop]'s.
 //
 // A graph is compiled for every shape of batch. Graph code may panic: each method
-// recovers at its edge and returns an error. An Engine is for one goroutine.
+// recovers at its edge and returns an error. An Engine is for one goroutine, but for
+// [Engine.CompileEval] and [Engine.Compiled], which may be called beside anything.
 type Engine struct {
 	backend compute.Backend
 	net     models.Config
@@ -42,10 +43,13 @@ type Engine struct {
 	eval     *model.Exec
 	masks    *model.Exec
 	logits   *model.Exec
-	compiled map[string]bool
-	busy     *sync.Mutex // held while it compiles
-	debug    *debugger   // nil: nobody asks where NaN begins
-	mesh     *mesh       // nil: a single device computes
+	lent     *lent // the variables of eval, masks and logits
+	compiled *compilations
+	busy     *sync.RWMutex // read-locked while it compiles
+	beside   *beside       // while the first step is compiled; else nil
+	staged   staged        // the batch that Stage has given out
+	debug    *debugger     // nil: nobody asks where NaN begins
+	mesh     *mesh         // nil: a single device computes
 }
 
 // StepResult is what one update of the weights tells.
@@ -80,26 +84,27 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	}
 	e := &Engine{
 		backend: backend, net: cfg.Net, pre: cfg.Preprocess, cfg: cfg.Train, seed: cfg.Seed, now: cfg.Now,
-		resized: cfg.Resized, winograd: cfg.Winograd, precision: cfg.Precision, tidy: cfg.Compiled, compiled: map[string]bool{}, busy: new(sync.Mutex),
+		resized: cfg.Resized, winograd: cfg.Winograd, precision: cfg.Precision, tidy: cfg.Compiled, compiled: newCompilations(), busy: new(sync.RWMutex),
 	}
 	var err error
 	if e.mesh, err = newMesh(backend, cfg.Devices); err != nil {
 		return nil, err
 	}
 	e.store, e.loader = newStore(backend, cfg.Net, cfg.Values, cfg.Seed)
+	e.lent = newLent(e.store, e.mesh)
 	if cfg.Train.DebugNaN {
 		e.debug = newDebugger(e.mesh)
 	}
 	if e.step, err = model.NewExec(backend, e.store, e.stepGraph); err != nil {
 		return nil, err
 	}
-	if e.eval, err = model.NewExec(backend, e.store, e.evalGraph); err != nil {
+	if e.eval, err = model.NewExec(backend, e.lent.store, e.evalGraph); err != nil {
 		return nil, err
 	}
-	if e.masks, err = model.NewExec(backend, e.store, e.maskGraph); err != nil {
+	if e.masks, err = model.NewExec(backend, e.lent.store, e.maskGraph); err != nil {
 		return nil, err
 	}
-	if e.logits, err = model.NewExec(backend, e.store, e.logitGraph); err != nil {
+	if e.logits, err = model.NewExec(backend, e.lent.store, e.logitGraph); err != nil {
 		return nil, err
 	}
 	// The loader bounds the number of shapes; GoMLX's own limit would be a second.
@@ -153,7 +158,7 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 	if err != nil {
 		return result, err
 	}
-	out, err := e.call(e.eval, in)
+	out, err := e.read(e.eval, in)
 	if err != nil {
 		return result, fmt.Errorf("evaluation: %w", err)
 	}
@@ -166,6 +171,15 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 		result.Masks = unfill(e.mesh, b, result.Masks)
 	}
 	return result, err
+}
+
+// read runs what only reads the variables.
+func (e *Engine) read(exec *model.Exec, in []*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	err = e.lent.during(exec, in, func() error {
+		out, err = e.call(exec, in)
+		return err
+	})
+	return out, err
 }
 
 func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor, error) {
@@ -188,15 +202,19 @@ func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) (in []*tens
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range parts {
+	for i, part := range parts {
+		batch := e.staged.take(b, i)
+		if batch == nil {
+			batch = batchInputs(part)
+		}
 		// Dropout of a step depends on nothing but the seed and the step.
 		rng, err := graph.RNGStateFromSeed(int64(rand.NewPCG(e.seed, uint64(at)).Uint64() >> 1))
+		in = append(in, batch...)
 		if err != nil {
+			finalize(in)
 			return nil, err
 		}
-		in = append(append(in, pixels(part)...),
-			tensors.FromFlatDataAndDimensions(part.Labels, part.N, part.LabelH, part.LabelW),
-			tensors.FromScalar(float32(lr)), rng)
+		in = append(in, tensors.FromScalar(float32(lr)), rng)
 	}
 	return in, nil
 }
@@ -208,18 +226,9 @@ func (e *Engine) evalInputs(b *datasets.Batch) (in []*tensors.Tensor, err error)
 		return nil, err
 	}
 	for _, part := range parts {
-		in = append(append(in, pixels(part)...),
-			tensors.FromFlatDataAndDimensions(part.Labels, part.N, part.LabelH, part.LabelW),
-			tensors.FromFlatDataAndDimensions(part.LabelSizes, part.N, 2))
+		in = append(append(in, batchInputs(part)...), tensors.FromFlatDataAndDimensions(part.LabelSizes, part.N, 2))
 	}
 	return in, nil
-}
-
-func pixels(b *datasets.Batch) []*tensors.Tensor {
-	return []*tensors.Tensor{
-		tensors.FromFlatDataAndDimensions(b.Images, b.N, b.H, b.W, 3),
-		tensors.FromFlatDataAndDimensions(b.Sizes, b.N, 2),
-	}
 }
 
 // Close gives the engine's memory back. It is false where the engine is still compiling,
@@ -232,6 +241,7 @@ func (e *Engine) Close() bool {
 	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
 		exec.Finalize()
 	}
+	e.lent.store.Finalize()
 	e.store.Finalize()
 	return true
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -20,7 +21,8 @@ func (e *Engine) CompileStep(b *datasets.Batch, before Before) error {
 	return errors.Join(err, e.checkValues(err))
 }
 
-// CompileEval is explained at [Engine.CompileStep].
+// CompileEval is explained at [Engine.CompileStep]. It touches none of the variables that
+// steps change, and may be called beside any other method, from another goroutine.
 func (e *Engine) CompileEval(b *datasets.Batch, before Before) error {
 	return e.compile(e.eval, "evaluation", b, before, func() ([]*tensors.Tensor, error) { return e.evalInputs(b) })
 }
@@ -30,11 +32,15 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	if b.LabelH != b.H || b.LabelW != b.W {
 		what += fmt.Sprintf(", labels %dx%d", b.LabelH, b.LabelW)
 	}
-	if e.compiled[what] {
+	if exec != e.step {
+		e.lent.mu.Lock()
+		defer e.lent.mu.Unlock()
+	}
+	if e.compiled.has(what) {
 		return nil
 	}
-	e.busy.Lock() // until nothing of the engine is in use any more, whoever waits for that
-	defer e.busy.Unlock()
+	e.busy.RLock() // until nothing of the engine is in use any more, whoever waits for that
+	defer e.busy.RUnlock()
 	if err := before.call(what); err != nil {
 		return err
 	}
@@ -48,12 +54,52 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	for i, t := range in {
 		dims[i] = t.Shape()
 	}
-	if _, err := exec.Compile(dims...); err != nil {
+	begin := e.now()
+	g, err := e.build(exec, dims)
+	if err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
-	e.compiled[what] = true
+	done := Compilation{What: what, Took: e.now().Sub(begin)}
+	if memory, err := memoryOf(g); err == nil { // else the backend does not tell
+		done.Memory = &memory
+	}
+	e.compiled.add(done)
 	if e.tidy != nil {
 		e.tidy()
 	}
 	return nil
+}
+
+// Compiled implements [Stepper].
+func (e *Engine) Compiled() []Compilation { return e.compiled.tell() }
+
+// compilations is what an engine has compiled. It is safe for concurrent use.
+type compilations struct {
+	mu     sync.Mutex
+	done   map[string]bool
+	untold []Compilation
+}
+
+func newCompilations() *compilations { return &compilations{done: map[string]bool{}} }
+
+func (c *compilations) has(what string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done[what]
+}
+
+func (c *compilations) add(done Compilation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done[done.What] = true
+	c.untold = append(c.untold, done)
+}
+
+// tell returns what was added since it was last called.
+func (c *compilations) tell() []Compilation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	untold := c.untold
+	c.untold = nil
+	return untold
 }

@@ -13,7 +13,9 @@ import (
 // changes and, where gradients are clipped, their norm.
 func (e *Engine) stepGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
 	sum, weight := e.forward(scope, in, nil)
-	return e.learn(e.loss(sum, weight), in[3])
+	out := e.learn(e.loss(sum, weight), in[3])
+	e.beside.built(e.store)
+	return out
 }
 
 // forward is the network in training with its loss: the summed loss and the summed

@@ -173,7 +173,7 @@ func TestEngineEvaluation(t *testing.T) {
 			require.Equal(t, int64(pixels), want.Pixels())
 
 			var compiled []string
-			e.compiled = map[string]bool{}
+			e.compiled = newCompilations()
 			result, err := Evaluate(t.Context(), e, evaluation.Pass, 6, nil, func(what string) error {
 				compiled = append(compiled, what)
 				return nil

@@ -30,7 +30,7 @@ func predict[T uint8 | float32](e *Engine, exec *model.Exec, what string, b *dat
 	if err != nil {
 		return nil, err
 	}
-	out, err := e.call(exec, in)
+	out, err := e.read(exec, in)
 	if err != nil {
 		return nil, fmt.Errorf("prediction: %w", err)
 	}

@@ -19,7 +19,12 @@ type Stepper interface {
 	// CompileStep and CompileEval get ready for batches of b's shape. Where that
 	// takes work, they first call before with what it is.
 	CompileStep(b *datasets.Batch, before Before) error
+	// CompileEval is also called while other methods are, before the first call of Eval, but
+	// for itself.
 	CompileEval(b *datasets.Batch, before Before) error
+	// Compiled returns what was compiled since it was last asked, also while CompileEval
+	// goes on.
+	Compiled() []Compilation
 	// Step updates the weights for the at-th time, counted from 0, at rate lr.
 	Step(b *datasets.Batch, at int64, lr float64) (StepResult, error)
 	// Eval adds a batch's counts to into; it returns the masks only if they are
@@ -46,16 +51,19 @@ type Previewer interface {
 // Loop is a run, or one stage of it, from the first step to the last: pure control flow, in which
 // everything that takes time or touches the world is handed in.
 type Loop struct {
-	Stepper  Stepper
-	Train    Batches
-	Val      Pass // nil: the run is never scored
-	Saver    Saver
-	Schedule func(step int) float64 // the learning rate of a step, counted from 0
-	Emit     func(event.Record)
-	Scored   func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
-	Previews Previewer    // nil: no pictures are kept
-	Skips    Skips        // the account of samples that cannot be used
-	Now      func() time.Time
+	Stepper Stepper
+	Train   Batches
+	Val     Pass // nil: the run is never scored
+	// EvalShapes are those of Val's batches ([datasets.Evaluation.Shapes]): the Stepper gets
+	// ready for them beside the first steps. nil: only when the first batch of a shape comes.
+	EvalShapes []datasets.BatchShape
+	Saver      Saver
+	Schedule   func(step int) float64 // the learning rate of a step, counted from 0
+	Emit       func(event.Record)
+	Scored     func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
+	Previews   Previewer    // nil: no pictures are kept
+	Skips      Skips        // the account of samples that cannot be used
+	Now        func() time.Time
 	// Pause waits, until ctx ends at the latest.
 	Pause func(ctx context.Context, d time.Duration)
 	// Asked gives the next request of a person, each once, and does not wait for one;
@@ -85,7 +93,7 @@ var errDone = errors.New("all steps are done")
 // [*InterruptedError] if ctx ended, and a [*DivergedError] if a step gave NaN or Inf.
 //
 // When ctx ends, the step at hand is finished and saved. A compilation cannot be
-// broken off, and is left to itself: whoever closes the Stepper learns of it there. What
+// broken off, and is left to itself, also one ahead: whoever closes the Stepper learns of it there. What
 // was learned until a sample, an evaluation or a compiler fails is saved too; only what a
 // failed step or a NaN has spoilt is not. No checkpoint is under way when Run returns.
 func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
@@ -93,6 +101,9 @@ func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 	err := s.run(ctx)
 	cause := context.Cause(ctx)
 	stopped := err != nil && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
+	if !stopped {
+		_ = s.ahead.wait(ctx) // the Stepper is to be closed
+	}
 	if s.spoilt {
 		// What is under way is from before that, and good; nobody may be left writing.
 		return s.Progress, errors.Join(err, s.awaitSaved())
@@ -126,6 +137,8 @@ type session struct {
 	telling time.Duration // what telling of the newest step took
 	// left is what is still being compiled, now that the run was stopped meanwhile.
 	left *CompilingError
+	// ahead is what is compiled beside the steps; nil: nothing yet.
+	ahead *ahead
 }
 
 func (s *session) run(ctx context.Context) error {
@@ -218,6 +231,7 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	}
 	s.Emit(record)
 	s.telling = s.Now().Sub(end)
+	s.lookAhead()
 	if err := s.diverged(b, result); err != nil {
 		s.spoilt = true
 		return err

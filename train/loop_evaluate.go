@@ -32,6 +32,9 @@ func (s *session) evaluationsBy(step int64) int64 {
 
 // evaluate scores the weights, and saves them: an evaluation is worth keeping.
 func (s *session) evaluate(ctx context.Context) error {
+	if err := s.compiled(s.awaitAhead(ctx)); err != nil {
+		return err
+	}
 	begin := s.Now()
 	s.enter(event.PhaseEval, "")
 	result, err := Evaluate(ctx, scorer{s.Stepper, s}, s.scored, len(s.Classes), s.Previews, s.compiles)
@@ -64,13 +67,14 @@ func (s *session) scored(ctx context.Context) iter.Seq2[*datasets.Batch, error] 
 	return s.Skips.batches(s.Val(ctx), "validation", s.Skips.Val)
 }
 
-// scorer is a Stepper that tells when it goes on to score after a compilation.
+// scorer is a Stepper that tells of a compilation, and when it goes on to score after it.
 type scorer struct {
 	Stepper
 	session *session
 }
 
 func (s scorer) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (EvalResult, error) {
+	s.session.tellCompiled()
 	s.session.enter(event.PhaseEval, "")
 	return s.Stepper.Eval(b, into, masks)
 }

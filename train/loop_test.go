@@ -275,7 +275,7 @@ func TestLoopGradNorm(t *testing.T) {
 	_, err := w.loop.Run(t.Context(), Progress{})
 	require.NoError(t, err)
 	norm := event.Float(2.5)
-	require.Equal(t, &norm, w.said[2].(event.Step).GradNorm)
+	require.Equal(t, &norm, w.said[3].(event.Step).GradNorm)
 }
 
 type clipping struct{ *world }

@@ -90,14 +90,22 @@ func (m *mesh) ready(exec *model.Exec, store *model.Store, inputs []*tensors.Ten
 		return err
 	}
 	for v := range store.IterVariables() {
-		if m.placed[v] {
-			continue
+		if err := m.placeOnce(v); err != nil {
+			return err
 		}
-		if err := m.place(v); err != nil {
-			return fmt.Errorf("copying %s to %d devices: %w", v.Path(), m.devices, err)
-		}
-		m.placed[v] = true
 	}
+	return nil
+}
+
+// placeOnce gives each device a copy of v, unless it has one.
+func (m *mesh) placeOnce(v *model.Variable) error {
+	if m.placed[v] {
+		return nil
+	}
+	if err := m.place(v); err != nil {
+		return fmt.Errorf("copying %s to %d devices: %w", v.Path(), m.devices, err)
+	}
+	m.placed[v] = true
 	return nil
 }
 

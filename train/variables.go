@@ -56,8 +56,11 @@ type loader struct {
 	values  Values // may be nil
 	seed    uint64
 
-	mu   sync.Mutex
-	used map[string]bool
+	mu    sync.Mutex
+	used  map[string]bool
+	later bool // the network's variables get their values later, by [beside]
+
+	reading sync.Mutex // held while values are read
 }
 
 func newStore(backend compute.Backend, net models.Config, values Values, seed uint64) (*model.Store, *loader) {
@@ -73,6 +76,9 @@ func newStore(backend compute.Backend, net models.Config, values Values, seed ui
 // LoadVariable implements [model.Loader].
 func (l *loader) LoadVariable(_ *model.Store, fullPath string) (*tensors.Tensor, bool) {
 	path := strings.TrimPrefix(fullPath, "/")
+	if l.leaves(path) {
+		return nil, false
+	}
 	t, err := l.load(path)
 	if err != nil {
 		panic(fmt.Errorf("variable %s: %w", path, err))
@@ -82,6 +88,14 @@ func (l *loader) LoadVariable(_ *model.Store, fullPath string) (*tensors.Tensor,
 
 // DeleteVariable implements [model.Loader].
 func (l *loader) DeleteVariable(*model.Store, string) error { return nil }
+
+// leaves tells whether the variable at path gets its value from elsewhere.
+func (l *loader) leaves(path string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ours := l.vars[path]
+	return ours && l.later
+}
 
 func (l *loader) load(path string) (*tensors.Tensor, error) {
 	spec, ours := l.vars[path]
@@ -96,7 +110,10 @@ func (l *loader) load(path string) (*tensors.Tensor, error) {
 			return nil, fmt.Errorf("it is stored as %s, a type that no variable has", dtype)
 		}
 		t = tensors.FromShape(shapes.Make(known, shape...))
-		if bytesErr := t.MutableBytes(func(data []byte) { err = l.values.Read(path, data) }); bytesErr != nil {
+		l.reading.Lock()
+		bytesErr := t.MutableBytes(func(data []byte) { err = l.values.Read(path, data) })
+		l.reading.Unlock()
+		if bytesErr != nil {
 			err = bytesErr
 		}
 	} else if ours {
@@ -108,14 +125,19 @@ func (l *loader) load(path string) (*tensors.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t, l.place(t)
+}
+
+// place leaves a tensor on the device alone.
+func (l *loader) place(t *tensors.Tensor) error {
 	if err := t.MaterializeOnDevice(l.backend, false, 0); err != nil {
-		return nil, err
+		return err
 	}
 	t.FinalizeLocal()
 	if t.ByteSize() > worthFreeing {
 		debug.FreeOSMemory() // fc6 alone has 411 MB, and the step's peak is to come
 	}
-	return t, nil
+	return nil
 }
 
 func (l *loader) find(path string) (dtype string, shape []int, ok bool) {

@@ -78,7 +78,7 @@ func TestEngineRefusesValues(t *testing.T) {
 		want   string
 	}{
 		"misshapen":            {snapshot{"fc7/bias": of("fc7/bias", []int{2, 4}, make([]float32, 8)...)}, "variable fc7/bias: its stored shape is [2 4], the network's is [8]"},
-		"of another type":      {typed("I32"), "/fc7/bias"},
+		"of another type":      {typed("I32"), "variable fc7/bias: its shape is (Int32)[8], the graph's is (Float32)[8]"},
 		"of no type":           {typed("F8_E4M3"), "variable fc7/bias: it is stored as F8_E4M3, a type that no variable has"},
 		"unreadable":           {unreadable{snapshot{"fc7/bias": bias}}, "variable fc7/bias: disk on fire"},
 		"misshapen momentum":   {snapshot{"sgd/fc7/bias": of("sgd/fc7/bias", []int{9}, make([]float32, 9)...)}, "/sgd/fc7/bias"},

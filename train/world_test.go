@@ -25,6 +25,7 @@ type world struct {
 	weights  uint64 // what all steps so far have made of the seed
 	begun    int    // steps
 	compiled map[string]bool
+	ledger   []Compilation
 	kept     Progress // the newest checkpoint
 	keptW    uint64
 	seen     [][]uint8 // the masks that were handed on
@@ -124,7 +125,17 @@ func (w *world) compile(what string, before Before) error {
 		return err
 	}
 	w.compiled[what] = true
-	return w.do("compile", 5*time.Second)
+	err := w.do("compile", 5*time.Second)
+	if err == nil {
+		w.ledger = append(w.ledger, Compilation{What: what, Took: 5 * time.Second})
+	}
+	return err
+}
+
+func (w *world) Compiled() []Compilation {
+	done := w.ledger
+	w.ledger = nil
+	return done
 }
 
 func (w *world) Step(b *datasets.Batch, at int64, lr float64) (StepResult, error) {

@@ -36,6 +36,9 @@ func (m *Model) stepSplit(width, height int) (title, right string, body []string
 	if last.Step > 0 {
 		body = append(body, plot.Stack(width, parts, m.ascii), legend)
 		body = append(body, pack(width, wording.Number(s.ImagesPerSecond)+" images/s", "rate "+wording.Number(last.LR), fmt.Sprintf("batch %d", started.Batch))...)
+		if share, ok := w.history.DataWait(); ok && share > wording.MuchDataWait {
+			body = append(body, pack(width, m.styles.warn.Render("waited "+share100(share)+" of it for data"), "try data.pack, data.cache or data.workers")...)
+		}
 	}
 	if sys, ok := w.history.System(); ok {
 		body = append(body, pack(width, "memory "+wording.Bytes(sys.RSS)+" of "+wording.Bytes(sys.Memory),

@@ -3,6 +3,7 @@ package tui
 import (
 	"math"
 
+	"github.com/fcnx/fcnx/train/event"
 	"github.com/fcnx/fcnx/tui/history"
 )
 
@@ -27,6 +28,7 @@ type Summary struct {
 	LR              *float64            `json:"lr"`
 	StepMS          float64             `json:"step_ms"`
 	DataMS          float64             `json:"data_ms"`
+	DataWait        *float64            `json:"data_wait"` // share of the steps' time over the run
 	ImagesPerSecond float64             `json:"images_per_second"`
 	MeanIoU         *float64            `json:"mean_iou"`
 	PixelAccuracy   *float64            `json:"pixel_accuracy"`
@@ -36,8 +38,37 @@ type Summary struct {
 	BestStep        *int64              `json:"best_step"`
 	SavedStep       *int64              `json:"saved_step"`
 	Skipped         int64               `json:"skipped_samples,omitempty"`
-	Error           string              `json:"error,omitempty"`
-	ExitCode        *int                `json:"exit_code"`
+	// Compiled is the ledger of the newest process's compilations.
+	Compiled []Compiled `json:"compiled"`
+	Error    string     `json:"error,omitempty"`
+	ExitCode *int       `json:"exit_code"`
+}
+
+// Compiled is a graph that was compiled. The bytes are null where the backend does not
+// tell them.
+type Compiled struct {
+	What       string  `json:"what"`
+	Seconds    float64 `json:"seconds"`
+	Background bool    `json:"background"` // training went on meanwhile
+	Needed     *int64  `json:"needed_bytes"`
+	Arguments  *int64  `json:"argument_bytes"`
+	Outputs    *int64  `json:"output_bytes"`
+	Aliased    *int64  `json:"aliased_bytes"`
+	// Temporaries are what the graph keeps while it runs.
+	Temporaries *int64 `json:"temporary_bytes"`
+}
+
+// compiled is the ledger as a summary has it.
+func compiled(records []event.Compiled) []Compiled {
+	all := make([]Compiled, len(records))
+	for i, r := range records {
+		all[i] = Compiled{What: r.What, Seconds: r.Seconds, Background: r.Background}
+		if m := r.Memory; m != nil {
+			needed := m.Needed()
+			all[i].Needed, all[i].Arguments, all[i].Outputs, all[i].Aliased, all[i].Temporaries = &needed, &m.Arguments, &m.Outputs, &m.Aliased, &m.Temporaries
+		}
+	}
+	return all
 }
 
 // Summarize sums up one run.
@@ -51,7 +82,10 @@ func (m *Model) Summarize() Summary {
 		Stage: started.Stage, Stages: started.Stages, StageName: started.StageName,
 		Step: last.Step, Steps: started.Steps, Epoch: last.Epoch, Epochs: started.Epochs,
 		Elapsed: h.Elapsed(w.now).Seconds(), StepMS: split.Total - split.Data, DataMS: split.Data, ImagesPerSecond: split.ImagesPerSecond,
-		ClassIoU: map[string]*float64{}, Classes: started.Classes, Skipped: h.Skipped(),
+		ClassIoU: map[string]*float64{}, Classes: started.Classes, Skipped: h.Skipped(), Compiled: compiled(h.Compiled()),
+	}
+	if share, ok := h.DataWait(); ok {
+		s.DataWait = &share
 	}
 	if w.stillborn() {
 		s.State = string(history.Lost)

@@ -12,12 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcnx/fcnx/train"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/tui"
 	"github.com/fcnx/fcnx/tui/picture"
 )
 
 type statusOptions struct {
 	json, unicode bool
+	compilations  bool
 	at, size, svg string
 	panel         string
 }
@@ -40,6 +42,7 @@ diverged, failed, or lost (its process ended without a word).`,
 	flags.BoolVar(&options.json, "json", false, "print numbers as JSON, one object a run and line")
 	flags.StringVar(&options.size, "size", "24x80", "rows and columns of the frame, as `HxW`")
 	flags.StringVar(&options.panel, "panel", "", "show only this panel, by `name` or number: loss, picture, ...")
+	flags.BoolVar(&options.compilations, "compilations", false, "print instead what its process has compiled, in how long, and the memory that it needs")
 	flags.StringVar(&options.at, "at", "", "as it was at this `place`: 60%, a step (1200), or a time (10m)")
 	flags.BoolVar(&options.unicode, "unicode", false, "draw with lines and dots instead of ASCII")
 	flags.StringVar(&options.svg, "svg", "", "write the frame in colour to this SVG `file` instead")
@@ -53,6 +56,9 @@ func runStatus(cmd *cobra.Command, options statusOptions, args []string) error {
 	}
 	if options.json && options.svg != "" {
 		return usageError(errors.New("--json and --svg are two ways to answer; give one of them"))
+	}
+	if options.compilations && (options.json || options.svg != "" || options.panel != "") {
+		return usageError(errors.New("--compilations is an answer of its own, and in --json already; give it without --json, --svg and --panel"))
 	}
 	if options.panel != "" && len(args) > 1 {
 		return usageError(errors.New("--panel is for one run"))
@@ -75,6 +81,19 @@ func runStatus(cmd *cobra.Command, options statusOptions, args []string) error {
 			if err := json.NewEncoder(cmd.OutOrStdout()).Encode(summary); err != nil {
 				return err
 			}
+		}
+		return nil
+	}
+	if options.compilations {
+		for _, s := range sources {
+			summary, err := summarize(s)
+			if err != nil {
+				return dataError(err)
+			}
+			if len(sources) > 1 {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\n", wording.Printable(summary.Dir))
+			}
+			printCompilations(cmd.OutOrStdout(), summary.Compiled)
 		}
 		return nil
 	}

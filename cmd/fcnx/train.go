@@ -152,8 +152,8 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	var last *train.Result
 	var overlays []string
 	loop := train.Loop{
-		Train:           data.train.Batches,
 		Val:             data.val.Pass,
+		EvalShapes:      data.val.Shapes(),
 		Emit:            sinks.emit,
 		Scored:          func(r train.Result) { last = &r },
 		Previews:        openPreviews(run, plan.config.Eval.Previews, warn),
@@ -174,6 +174,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		if engine, err = newEngine(backend, stage.config.Device, stage.engine(data, start.values)); err != nil {
 			break
 		}
+		loop.Train = engine.Stage(data.train.Batches)
 		loop.Stepper, loop.Saver = engine, &saver{run: run, stage: stage, engine: engine}
 		loop.Schedule, loop.From, loop.Steps = stage.rate, stage.from, stage.to
 		progress, err = loop.Run(ctx, start.progress)
@@ -199,6 +200,9 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	sinks.close()
 	if err == nil && ui != "json" {
 		printEnd(stdout, run, progress, last, overlays)
+		if share, ok := sinks.dataWait(); ok {
+			printDataWait(stdout, share)
+		}
 	}
 	return err
 }

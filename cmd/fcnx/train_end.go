@@ -18,6 +18,7 @@ import (
 	"github.com/fcnx/fcnx/predict"
 	"github.com/fcnx/fcnx/train"
 	"github.com/fcnx/fcnx/train/event"
+	"github.com/fcnx/fcnx/train/event/wording"
 	"github.com/fcnx/fcnx/train/score"
 )
 
@@ -136,4 +137,9 @@ func printEnd(w io.Writer, run *trainRun, p train.Progress, last *train.Result, 
 	if len(overlays) > 0 {
 		fmt.Fprintf(w, "overlays    %s (image, truth, prediction)\n", filepath.Join(run.Dir, "overlays"))
 	}
+}
+
+// printDataWait says how long training waited for data, and what helps where that is much.
+func printDataWait(w io.Writer, share float64) {
+	fmt.Fprintf(w, "data wait   %s\n", wording.DataWait(share))
 }

@@ -25,6 +25,9 @@ type trainSinks struct {
 	tell func(string) // the terminal: events cannot tell of what keeps events away
 	once sync.Once
 	step atomic.Int64 // the last one that was done, for whoever speaks from beside the loop
+
+	mu    sync.Mutex
+	waits event.Waits
 }
 
 // queued is how many steps may wait for a sink that is slow.
@@ -95,7 +98,17 @@ func (s *trainSinks) emit(r event.Record) {
 	case event.Step:
 		s.step.Store(r.Step)
 	}
+	s.mu.Lock()
+	s.waits.Add(r)
+	s.mu.Unlock()
 	_ = s.all.Handle(r)
+}
+
+// dataWait is the share of the steps' time that this process waited for data.
+func (s *trainSinks) dataWait() (share float64, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waits.Share()
 }
 
 func (s *trainSinks) note(step int64, level, text string) {

@@ -242,6 +242,9 @@ func (w *watchedRun) farewell(stdout, stderr io.Writer, code int) error {
 		fmt.Fprintf(stdout, "best mean IoU %.3f at step %d\n", *summary.BestMeanIoU, *summary.BestStep)
 	}
 	fmt.Fprintf(stdout, "run         %s\n", dir)
+	if summary.DataWait != nil && summary.Error == "" {
+		printDataWait(stdout, *summary.DataWait)
+	}
 	switch {
 	case summary.Error != "":
 		fmt.Fprintf(stderr, "fcnx: %s\n", summary.Error)

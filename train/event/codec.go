@@ -60,6 +60,7 @@ func limited(kind Kind, line []byte) ([]byte, error) {
 var decoders = map[Kind]func([]byte) (Record, error){
 	KindStarted:  decode[Started],
 	KindPhase:    decode[Phase],
+	KindCompiled: decode[Compiled],
 	KindStep:     decode[Step],
 	KindEval:     decode[Eval],
 	KindSaved:    decode[Saved],

@@ -28,6 +28,8 @@ func everyRecord() []event.Record {
 			Colors: []string{"#000000", "#faaa1e"}, EvalEvery: 92, SaveEvery: 500, Warmup: 50, LoadSeconds: 1.8,
 			Stage: 2, Stages: 3, StageName: "sixteen", StageFrom: 10, StageTo: 30},
 		event.Phase{Head: head, Name: event.PhaseCompile, Step: 3, Detail: "training step 8x192x256"},
+		event.Compiled{Head: head, Step: 3, What: "training step 8x192x256", Seconds: 5.5, Background: true,
+			Memory: &event.CompiledMemory{Arguments: 1 << 30, Outputs: 1 << 29, Aliased: 1 << 28, Temporaries: 1 << 27, Code: 1}},
 		event.Step{Head: head, Step: 120, Epoch: 2.6, Loss: 0.8123, LR: 0.049, DataMS: 2.31, StepMS: 228.7, ReadMS: 0.4, TellMS: 0.006, Images: 7, Skipped: 1, GradNorm: pointer(12.5)},
 		event.Eval{Head: head, Step: 230, Epoch: 5, Samples: 98, Skipped: 2, PixelAccuracy: 0.9, MeanAccuracy: 0.7, MeanIoU: 0.6, FwIoU: 0.8, Loss: 0.31,
 			ClassIoU: map[string]*event.Float{"background": pointer(0.95), "disc": nil}, Seconds: 4.5, Best: true},

@@ -14,6 +14,7 @@ type Kind string
 const (
 	KindStarted  Kind = "started"
 	KindPhase    Kind = "phase"
+	KindCompiled Kind = "compiled"
 	KindStep     Kind = "step"
 	KindEval     Kind = "eval"
 	KindSaved    Kind = "saved"
@@ -102,6 +103,33 @@ type Phase struct {
 	Name   string `json:"name"`
 	Step   int64  `json:"step"`
 	Detail string `json:"detail,omitempty"` // "training step 8x192x256", say
+}
+
+// Compiled is one graph that was compiled: an entry in the run's ledger of compilations.
+type Compiled struct {
+	Head
+	Step int64 `json:"step"`
+	// What is "training step 8x192x256", as the detail of the [Phase] before it.
+	What    string  `json:"what"`
+	Seconds float64 `json:"seconds"` // building the graph and compiling it
+	// Background says that training went on meanwhile.
+	Background bool `json:"background,omitempty"`
+	// Memory is nil where the backend does not tell.
+	Memory *CompiledMemory `json:"memory,omitempty"`
+}
+
+// CompiledMemory is what a compiled graph takes on its device, in bytes, by XLA's account.
+type CompiledMemory struct {
+	Arguments   int64 `json:"arguments"` // the batch, the weights and the optimiser's slots
+	Outputs     int64 `json:"outputs"`
+	Aliased     int64 `json:"aliased"` // the part of the outputs that is written over arguments
+	Temporaries int64 `json:"temporaries"`
+	Code        int64 `json:"code"`
+}
+
+// Needed is what has to be free on the device to run the graph.
+func (m CompiledMemory) Needed() int64 {
+	return m.Arguments + m.Outputs - m.Aliased + m.Temporaries + m.Code
 }
 
 // Step is one update of the weights.
@@ -265,6 +293,9 @@ func (Started) EventKind() Kind { return KindStarted }
 
 // EventKind implements [Record].
 func (Phase) EventKind() Kind { return KindPhase }
+
+// EventKind implements [Record].
+func (Compiled) EventKind() Kind { return KindCompiled }
 
 // EventKind implements [Record].
 func (Step) EventKind() Kind { return KindStep }

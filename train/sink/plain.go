@@ -58,6 +58,8 @@ func (p *Plain) Handle(r event.Record) error {
 		text += startedLines(r)
 	case event.Phase:
 		text = p.phase(r)
+	case event.Compiled:
+		text = wording.Compiled(r) + "\n"
 	case event.Step:
 		text = p.step(r)
 	case event.Eval:

@@ -76,7 +76,7 @@ func (o *odd) text() string {
 
 func (o *odd) record() event.Record {
 	h := o.head()
-	switch o.byte() % 12 {
+	switch o.byte() % 13 {
 	case 0:
 		return event.Started{Head: h, Step: o.int(), Steps: o.int(), Resumed: o.byte()%2 == 0, EvalEvery: o.float(), SaveEvery: o.int(), Warmup: o.int(),
 			LoadSeconds: o.float(), Val: int(o.int()), Batch: int(o.int()), Params: o.int(), Classes: []string{o.text(), o.text()}}
@@ -94,6 +94,8 @@ func (o *odd) record() event.Record {
 		return event.Preview{Head: h, Step: o.int(), Images: []event.PreviewImage{{ID: o.text()}}}
 	case 9:
 		return event.Finished{Head: h, Step: o.int(), Reason: o.text(), Seconds: o.float(), Error: o.text()}
+	case 11:
+		return event.Compiled{Head: h, Step: o.int(), What: o.text(), Seconds: o.float(), Memory: &event.CompiledMemory{Arguments: o.int(), Temporaries: o.int()}}
 	case 10:
 		return event.Action{Head: h, Name: o.text(), By: o.text(), Text: o.text()}
 	default:

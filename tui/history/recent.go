@@ -85,6 +85,10 @@ func (r *Run) Split() Split {
 	return s
 }
 
+// DataWait is the share of the steps' time that the run waited for data, as
+// [event.Waits] counts it.
+func (r *Run) DataWait() (share float64, known bool) { return r.waits.Share() }
+
 // quantile sorts values, of which there is at least one, and goes the share q of
 // the way through them.
 func quantile(values []float64, q float64) float64 {

@@ -27,6 +27,9 @@ type Run struct {
 	previews []event.Preview
 	log      []Line
 
+	compiled []event.Compiled
+	waits    event.Waits
+
 	clock  clock
 	recent recent
 	passes passes
@@ -54,11 +57,14 @@ func (r *Run) Add(rec event.Record) {
 	}
 	r.findAgain(rec)
 	r.tick(rec)
+	r.waits.Add(rec)
 	switch rec := rec.(type) {
 	case event.Started:
 		r.start(rec)
 	case event.Phase:
 		r.enter(rec)
+	case event.Compiled:
+		r.compile(rec)
 	case event.Step:
 		r.step(rec)
 	case event.Eval:
@@ -96,7 +102,7 @@ func (r *Run) findAgain(rec event.Record) {
 		return
 	}
 	switch rec.(type) {
-	case event.Phase, event.Step, event.Eval, event.Saved, event.System, event.Preview, event.Action:
+	case event.Phase, event.Compiled, event.Step, event.Eval, event.Saved, event.System, event.Preview, event.Action:
 		r.state = Training
 		r.clock.running = true
 		r.clock.enter(event.PhaseTrain)
@@ -120,6 +126,9 @@ func (r *Run) start(rec event.Started) {
 // newProcess forgets what was measured of the process before.
 func (r *Run) newProcess(rec event.Started) {
 	elsewhere := r.started != nil && (r.started.Backend != rec.Backend || r.started.Plugin != rec.Plugin || r.started.Devices != rec.Devices)
+	if r.started == nil || r.started.PID != rec.PID {
+		r.compiled = nil // another stage of the same process, or one that goes back, keeps it
+	}
 	r.clock.load(rec.LoadSeconds, r.started == nil)
 	r.recent = recent{}
 	r.passes.newProcess(elsewhere)

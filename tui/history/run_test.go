@@ -241,6 +241,7 @@ func TestLog(t *testing.T) {
 	for _, rec := range []event.Record{
 		event.Started{Head: at(0), Run: "shapes", Version: "0.1.0", PID: 7},
 		event.Phase{Head: at(1), Name: event.PhaseCompile, Detail: "training step 8x192x256"},
+		event.Compiled{Head: at(2), What: "training step 8x192x256\x1b", Seconds: 5.5, Memory: &event.CompiledMemory{Arguments: 1200, Temporaries: 34}},
 		event.Phase{Head: at(2), Name: event.PhaseTrain},
 		event.Step{Head: at(3), Step: 1},
 		event.Eval{Head: at(4), Step: 20, Samples: 100, MeanIoU: 0.41236, PixelAccuracy: 0.87, Loss: 0.6, Seconds: 75, Best: true},
@@ -262,6 +263,7 @@ func TestLog(t *testing.T) {
 	require.Equal(t, []string{
 		"info run shapes  fcnx 0.1.0  process 7",
 		"info compiling training step 8x192x256",
+		"info compiled training step 8x192x256\ufffd in 5.5s, needs 1.2 kB",
 		"info eval at step 20  mIoU 0.4124  accuracy 0.8700  loss 0.6000  100 images in 1m15s  best",
 		"info saved step-000000000020  67.1 MB in 0.2s",
 		"warning warning: one; two\ufffd[2J three \ufffd",

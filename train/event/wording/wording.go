@@ -34,6 +34,18 @@ func Phase(r event.Phase) string {
 	return strings.TrimSpace(verb + " " + Printable(r.Detail))
 }
 
+// Compiled is, say, "compiled training step 8x192x256 in 5.5s, needs 1.9 GB".
+func Compiled(r event.Compiled) string {
+	line := "compiled " + Printable(r.What) + " in " + Seconds(r.Seconds)
+	if r.Background {
+		line += " beside training"
+	}
+	if r.Memory != nil {
+		line += ", needs " + Bytes(r.Memory.Needed())
+	}
+	return line
+}
+
 // Stage is, say, "stage 2/3 fcn16s"; empty in a run of one.
 func Stage(r event.Started) string {
 	if r.Stages < 2 {
@@ -45,6 +57,19 @@ func Stage(r event.Started) string {
 // NextStage tells whether a process that was under way comes to another stage: one
 // of its own beginning has said before all that stays.
 func NextStage(r event.Started) bool { return r.Stage > 1 && !r.Resumed }
+
+// MuchDataWait is the share of the steps' time from which on waiting for data is worth doing
+// something about.
+const MuchDataWait = 0.02
+
+// DataWait is, say, "1.2% of the steps' time"; where that is much, with what helps.
+func DataWait(share float64) string {
+	text := fmt.Sprintf("%.1f%% of the steps' time", 100*share)
+	if share > MuchDataWait {
+		text += ": data.pack (or fcnx data pack) decodes each sample once, data.cache keeps them in memory, data.workers decodes more at a time"
+	}
+	return text
+}
 
 // Eval is, say,
 //

@@ -13,11 +13,17 @@ func pointer(v float64) *event.Float { f := event.Float(v); return &f }
 
 func TestLines(t *testing.T) {
 	for want, got := range map[string]string{
-		"compiling training step 8x192x256":    wording.Phase(event.Phase{Name: event.PhaseCompile, Detail: "training step 8x192x256"}),
-		"loading weights of runs/a":            wording.Phase(event.Phase{Name: event.PhaseLoad, Detail: "weights of runs/a"}),
-		"evaluating 100 images":                wording.Phase(event.Phase{Name: event.PhaseEval, Detail: "100 images"}),
-		"stage 2/3 a\ufffd[2J":                 wording.Stage(event.Started{Stage: 2, Stages: 3, StageName: "a\x1b[2J"}),
-		"":                                     wording.Stage(event.Started{Model: "fcn8s"}),
+		"compiling training step 8x192x256":   wording.Phase(event.Phase{Name: event.PhaseCompile, Detail: "training step 8x192x256"}),
+		"loading weights of runs/a":           wording.Phase(event.Phase{Name: event.PhaseLoad, Detail: "weights of runs/a"}),
+		"evaluating 100 images":               wording.Phase(event.Phase{Name: event.PhaseEval, Detail: "100 images"}),
+		"stage 2/3 a\ufffd[2J":                wording.Stage(event.Started{Stage: 2, Stages: 3, StageName: "a\x1b[2J"}),
+		"":                                    wording.Stage(event.Started{Model: "fcn8s"}),
+		"compiled evaluation 8x32x32 in 1.5s": wording.Compiled(event.Compiled{What: "evaluation 8x32x32", Seconds: 1.5}),
+		"compiled a\ufffd in 12s beside training, needs 1.2 kB": wording.Compiled(event.Compiled{What: "a\x1b", Seconds: 12, Background: true,
+			Memory: &event.CompiledMemory{Arguments: 1000, Outputs: 500, Aliased: 400, Temporaries: 100, Code: 34}}),
+		"1.2% of the steps' time": wording.DataWait(0.0123),
+		"2.0% of the steps' time": wording.DataWait(0.02),
+		"12.0% of the steps' time: data.pack (or fcnx data pack) decodes each sample once, data.cache keeps them in memory, data.workers decodes more at a time": wording.DataWait(0.12),
 		"training":                             wording.Phase(event.Phase{Name: event.PhaseTrain}),
 		"saving":                               wording.Phase(event.Phase{Name: event.PhaseSave}),
 		"dream":                                wording.Phase(event.Phase{Name: "dream"}),

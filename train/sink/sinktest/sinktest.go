@@ -59,7 +59,7 @@ func note(text string) event.Note {
 
 func everyKind(s Subject) error {
 	for _, r := range []event.Record{
-		event.Started{Head: noon}, event.Phase{Head: noon}, event.Step{Head: noon}, event.Eval{Head: noon},
+		event.Started{Head: noon}, event.Phase{Head: noon}, event.Compiled{Head: noon}, event.Step{Head: noon}, event.Eval{Head: noon},
 		event.Saved{Head: noon}, note("a"), event.System{Head: noon}, event.Preview{Head: noon}, event.Action{Head: noon}, event.Finished{Head: noon},
 		event.Unknown{Head: noon, Kind: "weather", Raw: []byte(`{"kind":"weather","time":"2026-03-01T12:00:00Z"}`)},
 	} {

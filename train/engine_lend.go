@@ -1,0 +1,103 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/fcnx/fcnx/models"
+)
+
+// lent is a store for the graphs that only read variables: evaluation and prediction. Its
+// variables have no values of their own. They are lent those of the engine while a graph
+// runs, which copies nothing.
+//
+// So such a graph can be built and compiled while a step runs. In the engine's own store it
+// could not: GoMLX v0.28.2 reads a variable's shape when it builds a graph (Variable.paramNode
+// and ChangedInGraph in ml/model/variable.go), and writes it, without a lock, when a step has
+// a new value (Variable.SetValuePreservingOld, by Exec.collectOutputs in ml/model/exec.go);
+// and a step can add variables to the list that is gone through meanwhile (Store.setVariable).
+// The caches of its executors have locks (graph.Exec.findOrCreateGraph), and PJRT compiles
+// beside what runs.
+type lent struct {
+	mu    sync.Mutex // held while a graph is built, and while one runs
+	store *model.Store
+	from  *model.Store
+	mesh  *mesh
+}
+
+func newLent(from *model.Store, mesh *mesh) *lent {
+	return &lent{store: model.NewStore(), from: from, mesh: mesh}
+}
+
+// during lends the variables to the graph that exec has for inputs, which it compiles if
+// need be, while run runs it.
+func (l *lent) during(exec *model.Exec, inputs []*tensors.Tensor, run func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	dims := make([]shapes.Shape, len(inputs))
+	for i, t := range inputs {
+		dims[i] = t.Shape()
+	}
+	if _, err := exec.Compile(dims...); err != nil {
+		finalize(inputs)
+		return err
+	}
+	defer l.takeBack()
+	for v := range l.store.IterVariables() {
+		if err := l.lend(v); err != nil {
+			finalize(inputs)
+			return fmt.Errorf("variable %s: %w", v.Path(), err)
+		}
+	}
+	return run()
+}
+
+func (l *lent) lend(to *model.Variable) error {
+	own := l.from.GetVariable(to.Path()) // loaded by now, if it was not
+	if own == nil {
+		return errors.New("there is none")
+	}
+	if !own.Shape().Equal(to.Shape()) {
+		return fmt.Errorf("its shape is %s, the graph's is %s", own.Shape(), to.Shape())
+	}
+	if l.mesh == nil {
+		value, err := own.Value()
+		if err != nil {
+			return err
+		}
+		return to.SetValuePreservingOld(value)
+	}
+	if err := l.mesh.placeOnce(own); err != nil {
+		return err
+	}
+	all, err := own.DistributedValue()
+	if err != nil {
+		return err
+	}
+	return to.SetDistributedValue(all)
+}
+
+// fits holds the variables that graphs have asked for to those of the network.
+func (l *lent) fits(network map[string]models.Variable) error {
+	for v := range l.store.IterVariables() {
+		path := strings.TrimPrefix(v.Path(), "/")
+		if spec, ok := network[path]; !ok || !slices.Equal(spec.Shape, v.Shape().Dimensions) {
+			return fmt.Errorf("variable %s: its shape is %v, the graph's is %v", path, spec.Shape, v.Shape().Dimensions)
+		}
+	}
+	return nil
+}
+
+// takeBack leaves the values to whom they belong: nothing is freed.
+func (l *lent) takeBack() {
+	for v := range l.store.IterVariables() {
+		_ = v.SetValuePreservingOld(nil) // fails for an invalid variable alone, and none is
+	}
+}

@@ -1,0 +1,103 @@
+package train
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/fcnx/fcnx/datasets"
+)
+
+// ahead are the evaluation's graphs, which are compiled while the run takes its first steps.
+// It is no different from compiling them later but for the time: where it fails, nobody hears
+// of it before the evaluation tries again.
+type ahead struct {
+	first chan struct{} // closed when the first compilation begins
+	over  chan struct{} // closed when there is nothing more to compile
+
+	mu    sync.Mutex
+	begun []string // what was, or is being, compiled
+}
+
+// lookAhead begins to compile for batches of shapes by get, one after the other. It returns
+// when the first of them is begun.
+func lookAhead(shapes []datasets.BatchShape, get func(*datasets.Batch, Before) error) *ahead {
+	a := &ahead{first: make(chan struct{}), over: make(chan struct{})}
+	go func() {
+		defer close(a.over)
+		for _, shape := range shapes {
+			if get(shape.Blank(), a.begins) != nil {
+				return
+			}
+		}
+	}()
+	select {
+	case <-a.first:
+	case <-a.over:
+	}
+	return a
+}
+
+func (a *ahead) begins(what string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.begun = append(a.begun, what); len(a.begun) == 1 {
+		close(a.first)
+	}
+	return nil
+}
+
+// has tells whether what was compiled ahead; of a nil one nothing was.
+func (a *ahead) has(what string) bool {
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Contains(a.begun, what)
+}
+
+// now is what is being compiled.
+func (a *ahead) now() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.begun[len(a.begun)-1]
+}
+
+// lookAhead begins to compile for the evaluations of the run, once there was a step: before,
+// it would only take the machine from the compilation that the step waits for.
+func (s *session) lookAhead() {
+	if s.ahead == nil && s.Val != nil && len(s.EvalShapes) > 0 {
+		s.ahead = lookAhead(s.EvalShapes, s.Stepper.CompileEval)
+	}
+}
+
+// awaitAhead waits for what is being compiled ahead, as for any compilation.
+func (s *session) awaitAhead(ctx context.Context) error {
+	if s.ahead == nil {
+		return nil
+	}
+	select {
+	case <-s.ahead.over:
+		return nil
+	default:
+	}
+	what := s.ahead.now()
+	if err := s.compiles(what); err != nil {
+		return err
+	}
+	return s.ahead.wait(ctx)
+}
+
+// wait ends with a [*CompilingError] where ctx does. Of a nil one there is nothing to wait for.
+func (a *ahead) wait(ctx context.Context) error {
+	if a == nil {
+		return nil
+	}
+	select {
+	case <-a.over:
+		return nil
+	case <-ctx.Done():
+		return &CompilingError{a.now(), ctx.Err()}
+	}
+}
