@@ -101,6 +101,7 @@ func TestInstallRefuses(t *testing.T) {
 		{"directory without any", CPU, t.TempDir(), "no wheel and no .so in it"},
 		{"wheel for cuda", CUDA, fakeWheel(t, "p-1-py3.whl", nil), "needs NVIDIA's libraries beside it"},
 		{"JAX for cpu", CPU, "jax", "JAX has no cpu plugin of its own"},
+		{"a library for cuda by another name", CUDA, fakeLibrary(t, "GetPjrtApi"), "the file of a CUDA plugin has \"cuda\" in its name"},
 		{"a release for cuda", CUDA, "release", "--from release is for the cpu plugin"},
 		{"no such kind", "tpu", "", `no plugin is called "tpu"`},
 	} {

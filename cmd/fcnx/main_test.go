@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv("RECIPES", recipes)
 			env.Values[started{}] = new(started)
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "gpu" { // one that --backend auto would take
+				return len(device.GPUs()) > 0, nil
+			}
+			return false, fmt.Errorf("no condition is called %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"listens": listens, "scrapes": scrapes, "frame": isFrame, "json": isJSON, "svg": isSVG,
