@@ -147,6 +147,9 @@ func openAuto(ctx context.Context, o Options) (*Backend, error) {
 
 func openInstalled(ctx context.Context, kind string, o Options) (*Backend, error) {
 	p, err := o.Store.Find(kind)
+	if kind == CUDA && errors.Is(err, ErrNotInstalled) && len(GPUs()) == 0 {
+		return nil, unusablef("%w; and there is no GPU for it (no /dev/nvidia0)", err)
+	}
 	if err != nil {
 		return nil, &unusable{err}
 	}

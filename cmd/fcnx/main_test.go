@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/device/devicetest"
 )
 
 // The scripts run this test binary under the name fcnx, so they see the program
@@ -44,6 +45,9 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("PLUGINS", store.Dir)
+			// What computes where a script is about XLA, and whether that is a GPU.
+			env.Setenv("XLA", devicetest.Kind())
+			env.Setenv("GPU", strconv.FormatBool(devicetest.Kind() == device.CUDA))
 			recipes, err := filepath.Abs("../../recipes")
 			if err != nil {
 				return err
@@ -53,8 +57,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
-			if name == "gpu" { // one that --backend auto would take
+			switch name {
+			case "gpu": // one that --backend auto would take
 				return len(device.GPUs()) > 0, nil
+			case "gpu-tests":
+				return devicetest.Kind() == device.CUDA, nil
 			}
 			return false, fmt.Errorf("no condition is called %q", name)
 		},
