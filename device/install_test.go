@@ -293,14 +293,6 @@ func TestPinsAreWhole(t *testing.T) {
 	}
 	_, err := cpuWheel("plan9/mips")
 	require.ErrorContains(t, err, "there is no CPU plugin for plan9/mips")
-
-	// Each line of the lock is a package, a version and a hash; the plugin is one.
-	require.Contains(t, string(cudaLock), cudaPackage+"=="+cudaVersion+" --hash=sha256:")
-	for line := range bytes.Lines(cudaLock) {
-		if !bytes.HasPrefix(line, []byte("#")) {
-			require.Regexp(t, `^[a-z0-9-]+==[0-9.]+ --hash=sha256:[0-9a-f]{64}\n$`, string(line))
-		}
-	}
 }
 
 // No archive makes unpack write outside its file, run on or crash.
