@@ -28,8 +28,8 @@ const (
 	Go   = "go"
 )
 
-// ErrNoBackend is in the chain of every error of [Open] but those of the context:
-// nothing can be computed here as asked. The command's exit code is 5.
+// ErrNoBackend is in the chain of every error of [Open] but those of the context and of
+// [Options.Prepare]: nothing can be computed here as asked. The command's exit code is 5.
 var ErrNoBackend = errors.New("no usable backend")
 
 // unusable is an [ErrNoBackend] whose text is its own.
@@ -38,6 +38,13 @@ type unusable struct{ err error }
 func (e *unusable) Error() string        { return e.err.Error() }
 func (e *unusable) Unwrap() error        { return e.err }
 func (e *unusable) Is(target error) bool { return target == ErrNoBackend }
+
+// notPrepared is an error of [Options.Prepare]: a mistake of the user's, over which auto
+// does not step.
+type notPrepared struct{ err error }
+
+func (e *notPrepared) Error() string { return e.err.Error() }
+func (e *notPrepared) Unwrap() error { return e.err }
 
 func unusablef(format string, args ...any) error {
 	return &unusable{fmt.Errorf(format, args...)}
@@ -55,6 +62,13 @@ type Options struct {
 	// Devices is how many devices the CPU plugin presents; 0 means 1, which is
 	// what it has. On CUDA all visible GPUs are there in any case.
 	Devices int
+
+	// CUDA is for the cuda backend alone.
+	CUDA CUDAOptions
+
+	// Prepare is called with the kind of a plugin before it is loaded, and may set in the
+	// environment what is read there: see [CUDAOptions.Environment]. nil: nothing is set.
+	Prepare func(kind string) error
 
 	// Warn receives one line where auto settles for less than was to be expected.
 	Warn func(message string)
@@ -79,7 +93,8 @@ func (b *Backend) Close() { b.Compute.Finalize() }
 // Open opens the backend that o asks for.
 //
 // The plugin's hash is checked first, which takes about half a second for the 259
-// MB of the CPU plugin. XLA reads XLA_FLAGS by itself; nothing is added to it.
+// MB of the CPU plugin. XLA reads XLA_FLAGS by itself; what is added to it is for
+// [Options.Prepare].
 func Open(ctx context.Context, o Options) (*Backend, error) {
 	// A plugin is opened by absolute path, where go-xla has no reason to look for
 	// or to download any; this holds the same for a later call from elsewhere.
@@ -110,12 +125,13 @@ func openAuto(ctx context.Context, o Options) (*Backend, error) {
 	}
 	if len(GPUs()) > 0 {
 		b, err := openInstalled(ctx, CUDA, o)
+		var mistake *notPrepared
 		switch {
 		case err == nil:
 			return b, nil
 		case errors.Is(err, ErrNotInstalled):
 			warn("a GPU is here but its plugin is not, so the CPU computes; `fcnx plugins install cuda` installs it")
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, errors.As(err, &mistake):
 			return nil, err
 		default:
 			warn(fmt.Sprintf("the GPU does not answer, so the CPU computes: %v", err))
@@ -131,10 +147,13 @@ func openAuto(ctx context.Context, o Options) (*Backend, error) {
 
 func openInstalled(ctx context.Context, kind string, o Options) (*Backend, error) {
 	p, err := o.Store.Find(kind)
+	if kind == CUDA && errors.Is(err, ErrNotInstalled) && len(GPUs()) == 0 {
+		return nil, unusablef("%w; and there is no GPU for it (no /dev/nvidia0)", err)
+	}
 	if err != nil {
 		return nil, &unusable{err}
 	}
-	return openPlugin(ctx, o.Store, p, max(1, o.Devices))
+	return openPlugin(ctx, p, o)
 }
 
 // openGo starts GoMLX's Go backend, one operation at a time, each on all cores. Left

@@ -32,7 +32,7 @@ func fromJAX(ctx context.Context, o InstallOptions, work string) (obtained, erro
 	if o.Kind != CUDA {
 		return obtained{}, fmt.Errorf("JAX has no %s plugin of its own, only a CUDA one; leave --from away", o.Kind)
 	}
-	python, err := findPython()
+	python, err := findPython("give the path of an installed xla_cuda_plugin.so to --from")
 	if err != nil {
 		return obtained{}, err
 	}

@@ -39,6 +39,9 @@ func (s *Store) fromFile(ctx context.Context, o InstallOptions, work string) (ob
 		if isWheel {
 			return obtained{}, fmt.Errorf("%s: a CUDA plugin needs NVIDIA's libraries beside it, so its wheel alone is of no use; install it with pip and use --from jax, or give the path of the installed xla_cuda_plugin.so", path)
 		}
+		if err := checkCUDAName(filepath.Base(path)); err != nil {
+			return obtained{}, fmt.Errorf("--from: %w", err)
+		}
 		return linked(ctx, Plugin{Kind: CUDA, Path: path, Source: path})
 	}
 	if err := s.needSpace(max(info.Size(), cpuWheels[0].librarySize)); err != nil {

@@ -13,13 +13,21 @@ import (
 	"syscall"
 )
 
+// Ways around pip, for the end of its errors: a plugin that is a file, and one that needs
+// NVIDIA's libraries beside it.
+const (
+	wheelElsewhere = "fetch the wheel elsewhere and use --from FILE"
+	jaxElsewhere   = "use the plugin of a JAX that is installed, with --from jax or the path of its xla_cuda_plugin.so"
+)
+
 // pip runs `python3 -m pip` with args in the empty directory dir, which also
 // takes its temporary files. progress, where it is not nil, sees what pip prints.
+// around is what else its caller's user could do, where it fails.
 //
 // A module of the directory that python3 -m starts in goes before the installed
 // ones, which is why that directory is an empty one of ours.
-func pip(ctx context.Context, dir string, progress io.Writer, args ...string) error {
-	python, err := findPython()
+func pip(ctx context.Context, dir string, progress io.Writer, around string, args ...string) error {
+	python, err := findPython(around)
 	if err != nil {
 		return err
 	}
@@ -40,29 +48,29 @@ func pip(ctx context.Context, dir string, progress io.Writer, args ...string) er
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return pipFailure(python, said.String(), err)
+		return pipFailure(python, said.String(), err, around)
 	}
 	return nil
 }
 
-func findPython() (string, error) {
+func findPython(around string) (string, error) {
 	python, err := exec.LookPath("python3")
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", errors.New("python3, whose pip fetches the plugin, is not on PATH; install both with `apt-get install python3-pip`, or fetch the wheel elsewhere and use --from FILE")
+		return "", errors.New("python3, whose pip fetches the plugin, is not on PATH; install both with `apt-get install python3-pip`, or " + around)
 	}
 	return python, err
 }
 
 // pipFailures are what pip says when it fails, and what is told to the user, with
-// the words that matched for {match}, pip's last complaint for {said} and the
-// interpreter's path for {python}. The order matters: pip ends on "no matching
+// the words that matched for {match}, pip's last complaint for {said}, the
+// interpreter's path for {python} and the way around for {around}. The order matters: pip ends on "no matching
 // distribution" after it could not reach the index at all.
 var pipFailures = []struct {
 	said   *regexp.Regexp
 	reason string
 }{
 	{regexp.MustCompile(`No module named '?pip\b`),
-		"{python} has no pip, which fetches the plugin; install it with `apt-get install python3-pip`, or fetch the wheel elsewhere and use --from FILE"},
+		"{python} has no pip, which fetches the plugin; install it with `apt-get install python3-pip`, or {around}"},
 	{regexp.MustCompile(`DO NOT MATCH THE HASHES`),
 		"the package index served a file with another sha256 than the one that fcnx knows, and it was not installed; if a mirror or --find-links is configured (see `{python} -m pip config list`), look there"},
 	{regexp.MustCompile(`No space left on device|Disk quota exceeded`),
@@ -70,19 +78,19 @@ var pipFailures = []struct {
 	{regexp.MustCompile(`CERTIFICATE_VERIFY_FAILED|SSLError`),
 		"the package index has a certificate that this machine does not trust ({match}); `apt-get install ca-certificates` installs the usual ones, PIP_CERT names another file"},
 	{regexp.MustCompile(`name resolution|Name or service not known|Network is unreachable|No route to host|Connection refused|timed out|ProxyError|RemoteDisconnected|Connection reset`),
-		"pip cannot reach the package index ({match}); connect this machine, set PIP_INDEX_URL or HTTPS_PROXY, or fetch the wheel elsewhere and use --from FILE"},
+		"pip cannot reach the package index ({match}); connect this machine, set PIP_INDEX_URL or HTTPS_PROXY, or {around}"},
 	{regexp.MustCompile(`No matching distribution`),
-		"the package index does not have it, or was not reached; PIP_INDEX_URL names another index, or fetch the wheel elsewhere and use --from FILE"},
+		"the package index does not have it, or was not reached; PIP_INDEX_URL names another index, or {around}"},
 	{regexp.MustCompile(`Permission denied`),
 		"pip may not write where it has to: {said}"},
 }
 
 // pipFailure turns what pip said into one sentence with a way on.
-func pipFailure(python, said string, err error) error {
+func pipFailure(python, said string, err error, around string) error {
 	line := pipLastError(said)
 	for _, f := range pipFailures {
 		if match := f.said.FindString(said); match != "" {
-			return errors.New(strings.NewReplacer("{python}", python, "{match}", match, "{said}", line).Replace(f.reason))
+			return errors.New(strings.NewReplacer("{python}", python, "{match}", match, "{said}", line, "{around}", around).Replace(f.reason))
 		}
 	}
 	if line == "" {

@@ -147,7 +147,7 @@ func FuzzPython(f *testing.F) {
 	f.Add([]byte(`{"path":"/a/b.so","package":"jax-cuda13-pjrt","version":"1"}` + "\n"))
 	f.Fuzz(func(t *testing.T, said []byte) {
 		memtest.Bound{Any: 256 << 10, PerByte: 256}.Within(t, len(said), func() {
-			text := pipFailure("python3", string(said), errors.New("exit status 1")).Error()
+			text := pipFailure("python3", string(said), errors.New("exit status 1"), wheelElsewhere).Error()
 			require.NotEmpty(t, text)
 			require.NotContains(t, text, "\n")
 			p, found, err := newestJAX(said)

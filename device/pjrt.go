@@ -12,12 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cudaChecksEnv is go-xla's; "no" turns off its search for NVIDIA's libraries.
-const cudaChecksEnv = "GOPJRT_CUDA_CHECKS"
-
 // openPlugin checks p against its record and loads it.
-func openPlugin(ctx context.Context, s *Store, p Plugin, devices int) (*Backend, error) {
-	if err := s.check(ctx, p); err != nil {
+func openPlugin(ctx context.Context, p Plugin, o Options) (*Backend, error) {
+	if err := o.Store.check(ctx, p); err != nil {
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -27,22 +24,26 @@ func openPlugin(ctx context.Context, s *Store, p Plugin, devices int) (*Backend,
 	if err != nil {
 		return nil, unusablef("opening the %s plugin: %w", p.Kind, err)
 	}
-	options := pjrt.NamedValuesMap{}
+	if o.Prepare != nil {
+		if err := o.Prepare(p.Kind); err != nil {
+			return nil, &notPrepared{err}
+		}
+	}
+	var options pjrt.NamedValuesMap
+	config := name
 	switch p.Kind {
 	case CPU:
 		// The plugin presents four devices where nobody says a number.
-		options["cpu_device_count"] = int64(devices)
+		options = pjrt.NamedValuesMap{"cpu_device_count": int64(max(1, o.Devices))}
 	case CUDA:
-		// go-xla would look for NVIDIA's libraries next to the name rather than the
-		// file, warn that there are none, and edit XLA_FLAGS. The plugin's RPATH finds
-		// them by itself.
-		if _, set := os.LookupEnv(cudaChecksEnv); !set {
-			if err := os.Setenv(cudaChecksEnv, "no"); err != nil {
-				return nil, unusablef("setting %s: %w", cudaChecksEnv, err)
-			}
+		if err := checkCUDAName(filepath.Base(p.Path)); err != nil {
+			return nil, &unusable{err}
 		}
+		var more string
+		options, more = o.CUDA.client()
+		config += more
 	}
-	b, err := xla.NewWithOptions(name, options)
+	b, err := xla.NewWithOptions(config, options)
 	if err != nil {
 		return nil, startFailure(p, name, err)
 	}
@@ -90,7 +91,7 @@ func startFailure(p Plugin, name string, err error) error {
 		return &unusable{err}
 	}
 	if p.Kind == CUDA {
-		return unusablef("the cuda plugin found no GPU that it can use: %s; `nvidia-smi` shows GPUs and driver, docs/plugins.md what the plugin needs", reason)
+		return unusablef("%s", thisMachinesGPUs().noGPU(p, reason))
 	}
 	return unusablef("the %s plugin does not start: %s", p.Kind, reason)
 }

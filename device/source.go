@@ -45,7 +45,7 @@ func (s *Store) fromPip(ctx context.Context, o InstallOptions, work string) (obt
 	o.say("fetching %s %s (%d MB) with pip", w.pkg, w.version, w.size/1e6)
 	// The platform is given because an old pip does not know of manylinux_2_27, and
 	// would find nothing that suits this machine.
-	err = pip(ctx, work, nil, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:",
+	err = pip(ctx, work, nil, wheelElsewhere, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:",
 		"--platform", w.platform, "--dest", work, "--requirement", lock)
 	if err != nil {
 		return obtained{}, fmt.Errorf("fetching %s %s: %w", w.pkg, w.version, err)
@@ -69,7 +69,7 @@ func (s *Store) fromCUDALock(ctx context.Context, o InstallOptions, work string)
 	o.say("fetching %s %s and its NVIDIA libraries (2.5 GB) with pip", cudaPackage, cudaVersion)
 	target := filepath.Join(work, "cuda")
 	// Nothing of it runs in Python, so the version of python3 does not matter.
-	err := pip(ctx, work, o.Progress, "install", "--no-deps", "--require-hashes", "--only-binary=:all:",
+	err := pip(ctx, work, o.Progress, jaxElsewhere, "install", "--no-deps", "--require-hashes", "--only-binary=:all:",
 		"--ignore-requires-python", "--no-compile", "--no-cache-dir", "--target", target, "--requirement", lock)
 	if err != nil {
 		return obtained{}, fmt.Errorf("fetching %s %s: %w", cudaPackage, cudaVersion, err)

@@ -118,7 +118,8 @@ func TestRemove(t *testing.T) {
 // What is only pointed at is another program's, and outlives the record.
 func TestRemoveLeavesWhatIsLinked(t *testing.T) {
 	s := &Store{Dir: t.TempDir()}
-	library := fakeLibrary(t, "GetPjrtApi")
+	library := filepath.Join(t.TempDir(), "xla_cuda_plugin.so")
+	require.NoError(t, os.Rename(fakeLibrary(t, "GetPjrtApi"), library))
 	p, _, err := s.Install(t.Context(), InstallOptions{Kind: CUDA, From: library})
 	require.NoError(t, err)
 	require.Equal(t, library, p.Path)

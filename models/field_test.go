@@ -11,7 +11,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/device/devicetest"
 )
 
 // The receptive fields that the literature has for VGG16.
@@ -192,7 +192,7 @@ func TestFieldsOfTheRealNetwork(t *testing.T) {
 				_, err := store.CreateVariable("/"+v.Path(), ones)
 				require.NoError(t, err)
 			}
-			exec, err := model.NewExec(Backend(t, device.CPU), store, func(scope *model.Scope, images *graph.Node) *graph.Node {
+			exec, err := model.NewExec(Backend(t, devicetest.Kind()), store, func(scope *model.Scope, images *graph.Node) *graph.Node {
 				return c.Logits(scope, images, Pass{})
 			})
 			require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/device/devicetest"
 )
 
 // The gradient of every tensor that learns is held to finite differences of the
@@ -38,7 +39,7 @@ func TestGradientsAgainstDifferences(t *testing.T) {
 		}
 		t.Run(c.net.Arch+"/"+c.net.Geometry, func(t *testing.T) {
 			t.Parallel()
-			onXLA := newExperiment(t, device.CPU, c.net, c.h, c.w)
+			onXLA := newExperiment(t, devicetest.Kind(), c.net, c.h, c.w)
 			onGo := newExperiment(t, device.Go, c.net, c.h, c.w)
 			for i, v := range onXLA.vars {
 				got := tensors.FromFlatDataAndDimensions(onGo.gradients[i], v.Shape...)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/device/devicetest"
 	"github.com/fcnx/fcnx/models"
 )
 
@@ -33,6 +34,9 @@ func tolerances(t *testing.T) (tolerance struct{ Logits, Masks, Loss, Gradients,
 	text, err := os.ReadFile("testdata/parity/tolerances.json")
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &tolerance))
+	for _, x := range []*float64{&tolerance.Logits, &tolerance.Loss, &tolerance.Gradients, &tolerance.Running} {
+		*x = devicetest.Tolerance(*x)
+	}
 	return tolerance
 }
 
@@ -159,7 +163,7 @@ func requireClose(t *testing.T, want, got []float32, tolerance, floor float64, w
 // TestParity compiles, of each golden, the network in evaluation and in training
 // with all gradients in one graph: to compile is what takes the time.
 func TestParity(t *testing.T) {
-	b := models.Backend(t, "cpu")
+	b := models.Backend(t, devicetest.Kind())
 	for name, g := range openGoldens(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/device/devicetest"
 )
 
 // Winograd's convolution is the plain one, for every width beside the fours in which it
@@ -35,7 +37,7 @@ func TestWinograd(t *testing.T) {
 // there the digits differ, a little.
 func TestWinogradIsUsed(t *testing.T) {
 	const h, w, in = 6, 9, winogradChannels
-	b, rng := Backend(t, "cpu"), rand.New(rand.NewPCG(1, 2))
+	b, rng := Backend(t, devicetest.Kind()), rand.New(rand.NewPCG(1, 2))
 	x := floats(rng, h*w*in)
 	for _, c := range []struct {
 		out, k, pad int

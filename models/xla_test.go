@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"testing"
 
@@ -15,32 +14,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/device/devicetest"
 )
 
-// bothBackends are XLA on the CPU, which is what trains, and GoMLX's own backend,
-// a second opinion that needs no compiler.
-var bothBackends = []string{device.CPU, device.Go}
+// bothBackends are XLA, which is what trains, and GoMLX's own backend, a second opinion
+// that needs no compiler.
+var bothBackends = []string{devicetest.Kind(), device.Go}
 
-// Each backend is opened once for all tests, and lives until they end: hashing
-// the plugin's 259 MB a dozen times would take longer than what is tested.
-var (
-	openCPU = sync.OnceValues(func() (*device.Backend, error) { return open(device.CPU) })
-	openGo  = sync.OnceValues(func() (*device.Backend, error) { return open(device.Go) })
-)
+// The Go backend is opened once for all tests, as XLA's is.
+var openGo = sync.OnceValues(func() (*device.Backend, error) {
+	return device.Open(context.Background(), device.Options{Backend: device.Go})
+})
 
-func open(kind string) (*device.Backend, error) {
-	store, err := device.Default(os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	return device.Open(context.Background(), device.Options{Backend: kind, Store: store})
-}
-
-// Backend gives the CPU plugin, or the Go backend.
+// Backend is one of bothBackends.
 func Backend(t testing.TB, kind string) compute.Backend {
 	t.Helper()
-	opened := map[string]func() (*device.Backend, error){device.CPU: openCPU, device.Go: openGo}[kind]
-	b, err := opened()
+	if kind != device.Go {
+		return devicetest.Backend(t).Compute
+	}
+	b, err := openGo()
 	require.NoError(t, err)
 	return b.Compute
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/datasets"
-	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/device/devicetest"
 	"github.com/fcnx/fcnx/models"
 	"github.com/fcnx/fcnx/predict"
 	"github.com/fcnx/fcnx/train"
@@ -27,13 +27,8 @@ import (
 // pixel in reach counts.
 func engine(t *testing.T, net models.Config, resized bool) *train.Engine {
 	t.Helper()
-	store, err := device.Default(os.Getenv)
-	require.NoError(t, err)
-	backend, err := device.Open(t.Context(), device.Options{Backend: device.CPU, Store: store})
-	require.NoError(t, err)
-	t.Cleanup(backend.Close)
 	config := train.Default()
-	e, err := train.NewEngine(backend.Compute, train.EngineConfig{
+	e, err := train.NewEngine(devicetest.Backend(t).Compute, train.EngineConfig{
 		Net: net, Preprocess: config.Preprocess.Models(), Train: config.Train, Values: randomValues{net}, Resized: resized, Now: time.Now,
 	})
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 // Close nothing: each buffer is given back at once, not when Go happens to collect. It
 // runs alone: no other test may have buffers meanwhile.
 func TestDeviceBuffersAreFreed(t *testing.T) {
-	backend := cpu(t)
+	backend := onXLA(t)
 	runtime.GC() // what other tests left to the collector
 	runtime.GC()
 	before := pjrt.BuffersAlive()

@@ -67,7 +67,7 @@ func TestDoesNotCompileWhatItCannotKeep(t *testing.T) {
 // While an engine compiles, from before it is asked whether it may, nobody takes it away.
 func TestCloseWhileCompiling(t *testing.T) {
 	t.Parallel()
-	e, err := NewEngine(cpu(t), engineConfig(headOnly))
+	e, err := NewEngine(onXLA(t), engineConfig(headOnly))
 	require.NoError(t, err)
 	stop := errors.New("stop")
 	err = e.CompileStep(shapesBatches(t, "32x32", 1)[0], func(string) error {

@@ -48,6 +48,12 @@ type DeviceConfig struct {
 	// Winograd has evaluation and prediction use Winograd's algorithm on the CPU; other
 	// backends have their own way.
 	Winograd bool `toml:"winograd"`
+
+	// What follows is for cuda alone.
+	TF32           bool    `toml:"tf32"`            // products and convolutions of float32 may be in TensorFloat-32
+	MemoryFraction float64 `toml:"memory_fraction"` // the most that XLA takes of each GPU's memory
+	Preallocate    bool    `toml:"preallocate"`     // that memory is taken at the start
+	Deterministic  bool    `toml:"deterministic"`   // the same bits in every run, more slowly
 }
 
 // DataConfig says what is learned from.

@@ -40,6 +40,7 @@ var (
 func (c Config) Validate() error {
 	var k checker
 	k.run(c.Run)
+	k.cuda(c.Device)
 	k.data(c.Data)
 	k.stages(c)
 	k.each(c, (*checker).network)
@@ -125,6 +126,33 @@ func (k *checker) run(c RunConfig) {
 	k.address("run.metrics_addr", c.MetricsAddr)
 }
 
+// cuda refuses settings of GPUs for a run on something else. Evaluation and prediction take
+// them from a run, which may have been on another machine, and warn.
+func (k *checker) cuda(c DeviceConfig) {
+	for _, key := range c.CUDAKeys() {
+		k.must(c.Backend == "cuda" || c.Backend == "auto", key, "device.backend = %q has none; \"cuda\" has", c.Backend)
+	}
+}
+
+// CUDAKeys are the keys that have a meaning on GPUs alone and not their default.
+func (c DeviceConfig) CUDAKeys() (keys []string) {
+	d := Default().Device
+	for _, k := range []struct {
+		key  string
+		said bool
+	}{
+		{"device.tf32", c.TF32 != d.TF32},
+		{"device.memory_fraction", c.MemoryFraction != d.MemoryFraction},
+		{"device.preallocate", c.Preallocate != d.Preallocate},
+		{"device.deterministic", c.Deterministic != d.Deterministic},
+	} {
+		if k.said {
+			keys = append(keys, k.key)
+		}
+	}
+	return keys
+}
+
 // address is for host:port; an empty host means every address of the machine.
 func (k *checker) address(key, value string) {
 	if value == "" {
@@ -152,6 +180,7 @@ func (k *checker) data(c DataConfig) {
 func (k *checker) network(c Config) {
 	k.oneOf("device.backend", c.Device.Backend, backends)
 	k.within("device.devices", c.Device.Devices, 1, 1<<10)
+	k.must(c.Device.MemoryFraction > 0 && c.Device.MemoryFraction <= 1, "device.memory_fraction", "%v is not above 0 and at most 1", c.Device.MemoryFraction)
 	k.size("augment.resize", c.Augment.Resize)
 
 	m := c.Model

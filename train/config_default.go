@@ -16,6 +16,9 @@ func Default() Config {
 			Backend:  "auto",
 			Devices:  1,
 			Winograd: true,
+			// As XLA itself.
+			TF32:           true,
+			MemoryFraction: 0.75,
 		},
 		Data: DataConfig{
 			Buckets:    4,

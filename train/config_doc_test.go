@@ -15,7 +15,7 @@ func TestConfigurationIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/configuration.md")
 	require.NoError(t, err)
 	var got [][2]string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| `([^`]*)` \\| ").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\| `([^`]*)` \\| ").FindAllStringSubmatch(string(page), -1) {
 		got = append(got, [2]string{row[1], row[2]})
 	}
 	var want [][2]string

@@ -35,6 +35,7 @@ func (c Change) String() string {
 // leave every weight as it would have been, or what happens to one that diverges.
 var harmless = []string{
 	"run.name", "run.out", "run.ui", "run.tensorboard", "run.metrics_addr", "run.metrics_file",
+	"device.memory_fraction", "device.preallocate",
 	"data.workers", "data.cache", "data.pack", "data.max_skipped",
 	"train.debug_nan", "train.retries", "train.retry_lr",
 	"eval.previews",

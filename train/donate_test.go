@@ -67,7 +67,7 @@ func TestNoWeightIsCopied(t *testing.T) {
 
 // Where nothing was donated XLA says so too: the measure can fail.
 func TestNoDonationNoSavings(t *testing.T) {
-	exec, err := graph.NewExec(cpu(t), func(x *graph.Node) *graph.Node { return graph.AddScalar(x, 1) })
+	exec, err := graph.NewExec(onXLA(t), func(x *graph.Node) *graph.Node { return graph.AddScalar(x, 1) })
 	require.NoError(t, err)
 	defer exec.Finalize()
 	g, err := exec.Compile(shapes.Make(dtypes.Float32, 1000))

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/device/devicetest"
 	"github.com/fcnx/fcnx/models"
 	"github.com/fcnx/fcnx/train/score"
 )
@@ -49,7 +50,7 @@ func requireLosses(t *testing.T, name string, losses []float64) {
 	want := readLosses(t, name)
 	require.Len(t, losses, len(want))
 	for i := range want {
-		require.InEpsilon(t, want[i], losses[i], 1e-4, "step %d", i+1)
+		require.InEpsilon(t, want[i], losses[i], devicetest.Tolerance(1e-4), "step %d", i+1)
 	}
 }
 
@@ -198,7 +199,7 @@ func TestNewEngineErrors(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewEngine(cpu(t), engineConfig(test.change))
+			_, err := NewEngine(onXLA(t), engineConfig(test.change))
 			require.ErrorContains(t, err, test.want)
 		})
 	}

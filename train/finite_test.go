@@ -17,7 +17,7 @@ import (
 // as large as float32 gets, and where Inf meets -Inf.
 func TestTinySum(t *testing.T) {
 	t.Parallel()
-	exec, err := graph.NewExec(cpu(t), tinySum)
+	exec, err := graph.NewExec(onXLA(t), tinySum)
 	require.NoError(t, err)
 	defer exec.Finalize()
 	rng := rand.New(rand.NewPCG(1, 2))

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fcnx/fcnx/device/devicetest"
 )
 
 // requireFirstLosses compares the first twenty losses of a run, each with the norm of its
@@ -25,5 +27,5 @@ func requireFirstLosses(t *testing.T, name string, got []float64) {
 	require.NoError(t, err)
 	var want []float64
 	require.NoError(t, json.Unmarshal(text, &want))
-	require.InEpsilonSlice(t, want, got, 1e-3)
+	require.InEpsilonSlice(t, want, got, devicetest.Tolerance(1e-3))
 }

@@ -2,29 +2,17 @@ package train
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"math"
-	"os"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/datasets"
-	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/device/devicetest"
 	"github.com/fcnx/fcnx/train/score"
 )
-
-// Four devices of XLA's CPU, once for all tests that want several.
-var openFour = sync.OnceValues(func() (*device.Backend, error) {
-	store, err := device.Default(os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	return device.Open(context.Background(), device.Options{Backend: device.CPU, Store: store, Devices: 4})
-})
 
 // newMeshEngine is newEngine on n devices; on one, the same engine as everywhere else.
 func newMeshEngine(t testing.TB, n int, change ...func(*EngineConfig)) *Engine {
@@ -32,9 +20,7 @@ func newMeshEngine(t testing.TB, n int, change ...func(*EngineConfig)) *Engine {
 	if n == 1 {
 		return newEngine(t, change...)
 	}
-	b, err := openFour()
-	require.NoError(t, err)
-	e, err := NewEngine(b.Compute, engineConfig(append(change, func(c *EngineConfig) { c.Devices = n })...))
+	e, err := NewEngine(devicetest.Four(t).Compute, engineConfig(append(change, func(c *EngineConfig) { c.Devices = n })...))
 	require.NoError(t, err)
 	t.Cleanup(func() { e.Close() })
 	return e

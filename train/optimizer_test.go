@@ -102,7 +102,7 @@ func TestOptimizerAgainstSlowTwin(t *testing.T) {
 				_, err := store.CreateVariable(path, tensors.FromFlatDataAndDimensions(float32s(w), len(w)))
 				require.NoError(t, err)
 			}
-			exec, err := model.NewExec(cpu(t), store, func(_ *model.Scope, in []*graph.Node) []*graph.Node {
+			exec, err := model.NewExec(onXLA(t), store, func(_ *model.Scope, in []*graph.Node) []*graph.Node {
 				lr, frozen := in[len(params)], store.GetVariable("/frozen/weight").NodeValue(in[0].Graph())
 				var learners []learner
 				for k, p := range params {

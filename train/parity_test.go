@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fcnx/fcnx/checkpoints"
+	"github.com/fcnx/fcnx/device/devicetest"
 	"github.com/fcnx/fcnx/models"
 )
 
@@ -126,7 +127,7 @@ func requireTorchLosses(t *testing.T, file *checkpoints.File, c trained, batch i
 	require.NoError(t, err)
 	labels := tensors.FromFlatDataAndDimensions(data[:batch*h*w], batch, h, w)
 
-	exec, err := model.NewExec(cpu(t), store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
+	exec, err := model.NewExec(onXLA(t), store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		logits := e.net.Logits(scope, in[0], models.Pass{Training: true})
 		return e.learn(e.loss(models.CrossEntropy(logits, in[1], nil)), in[2])
 	})
@@ -140,7 +141,7 @@ func requireTorchLosses(t *testing.T, file *checkpoints.File, c trained, batch i
 		out, err := exec.Exec(images, labels, tensors.FromScalar(float32(o.LR)))
 		require.NoError(t, err)
 		got := tensors.ToScalar[float32](out[0])
-		require.InEpsilon(t, loss, got, tolerance.Losses, "step %d", step+1)
+		require.InEpsilon(t, loss, got, devicetest.Tolerance(tolerance.Losses), "step %d", step+1)
 		worst = max(worst, math.Abs(float64(got-loss))/float64(loss))
 	}
 	t.Logf("%d steps, at most %.0e off", len(want), worst)

@@ -36,7 +36,7 @@ func engineConfig(change ...func(*EngineConfig)) EngineConfig {
 
 func newEngine(t testing.TB, change ...func(*EngineConfig)) *Engine {
 	t.Helper()
-	e, err := NewEngine(cpu(t), engineConfig(change...))
+	e, err := NewEngine(onXLA(t), engineConfig(change...))
 	require.NoError(t, err)
 	t.Cleanup(func() { e.Close() })
 	return e

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/fcnx/fcnx/device"
 	"github.com/fcnx/fcnx/train"
@@ -14,12 +15,44 @@ func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (
 	if err != nil {
 		return nil, err
 	}
-	b, err := device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, Warn: warn})
-	if err == nil && c.Devices > b.Devices {
+	cuda := device.CUDAOptions{TF32: c.TF32, MemoryFraction: c.MemoryFraction, Preallocate: c.Preallocate, Deterministic: c.Deterministic}
+	b, err := device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, CUDA: cuda, Prepare: prepareFor(cuda, warn), Warn: warn})
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Devices > b.Devices:
 		b.Close()
 		return nil, fmt.Errorf("device.devices: %d were asked for, and %s has %d, which is the most that --devices can say", c.Devices, b.Kind, b.Devices)
+	case b.Kind != device.CUDA:
+		for _, key := range c.CUDAKeys() {
+			warn(fmt.Sprintf("%s does nothing here: it is for cuda, and %s computes", key, b.Kind))
+		}
 	}
-	return b, err
+	return b, nil
+}
+
+// prepareFor puts what the cuda plugin reads in the environment there, before it is
+// loaded. Nothing else of fcnx changes the environment of its own process, and other
+// plugins get it as it is.
+func prepareFor(cuda device.CUDAOptions, warn func(string)) func(kind string) error {
+	return func(kind string) error {
+		if kind != device.CUDA {
+			return nil
+		}
+		set, told, err := cuda.Environment(os.LookupEnv)
+		if err != nil {
+			return usageError(fmt.Errorf("device.deterministic: %w", err))
+		}
+		for _, line := range told {
+			warn(line)
+		}
+		for _, v := range set {
+			if err := os.Setenv(v.Name, v.Value); err != nil {
+				return fmt.Errorf("setting %s: %w", v.Name, err)
+			}
+		}
+		return nil
+	}
 }
 
 // newEngine makes an engine on what [device] asked for.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -64,11 +65,16 @@ func backendFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().String("backend", fallback, "auto, cpu, cuda or go, as `name`")
 }
 
-// deviceConfig checks the value of backendFlag.
+// deviceConfig is [device] for these commands: the value of backendFlag, and of the rest
+// what the environment says.
 func deviceConfig(backend string) (train.DeviceConfig, error) {
-	config := train.Default()
-	config.Device.Backend = backend
-	return config.Device, usageError(config.ValidateNetwork())
+	environ := slices.DeleteFunc(os.Environ(), func(v string) bool { return !strings.HasPrefix(v, "FCNX_DEVICE_") })
+	config, origins, err := train.Load(train.Sources{Environ: environ})
+	if err != nil {
+		return config.Device, usageError(err)
+	}
+	config.Device.Backend, config.Device.Devices = backend, 1 // which is what they compute on
+	return config.Device, usageError(origins.Explain(config.ValidateNetwork()))
 }
 
 // interrupted gives an error that a signal or a request to stop caused its exit code,

@@ -260,7 +260,7 @@ func checkPlugin(ctx context.Context, store *device.Store, kind string) check {
 func checkBackend(ctx context.Context, store *device.Store, kind string) check {
 	c := check{Name: kind + " backend", Status: statusBroken}
 	start := time.Now()
-	b, err := device.Open(ctx, device.Options{Backend: kind, Store: store})
+	b, err := device.Open(ctx, device.Options{Backend: kind, Store: store, Prepare: prepareFor(device.CUDAOptions{TF32: true}, func(string) {})})
 	if err != nil {
 		c.Detail = err.Error()
 		return c

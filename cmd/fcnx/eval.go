@@ -119,7 +119,7 @@ type scored struct {
 // score scores the network on pass, on a backend of its own. begins is called when nothing
 // is left to do but that.
 func (n *network) score(ctx context.Context, device train.DeviceConfig, pass *datasets.Evaluation, warn func(string), begins func()) (scored, error) {
-	backend, err := openBackend(ctx, device, warn)
+	backend, err := openBackend(ctx, n.settings(device), warn)
 	if err != nil {
 		return scored{}, interrupted(ctx, backendError(err), unscored)
 	}

@@ -41,6 +41,7 @@ var rooms = map[string]struct {
 	"memtest":                        {foreign: true},
 	"onnx":                           {own: []string{"models"}, gomlx: true, foreign: true},
 	"device":                         {gomlx: true, foreign: true},
+	"device/devicetest":              {own: []string{"device"}, gomlx: true, foreign: true},
 	"tui":                            {own: []string{"train/event", "train/event/wording", "train/score", "tui/feed", "tui/history", "tui/picture", "tui/plot"}, foreign: true},
 	"tui/history":                    {own: []string{"train/event", "train/event/wording"}},
 	"tui/feed":                       {own: []string{"train/event"}},

@@ -228,7 +228,7 @@ func (o inspectOptions) input(c train.Config, isRun bool) (h, w, batch int, err 
 // memory compiles both steps for a batch as the loader would pad it. nil, and a
 // warning, where the backend does not tell what they need.
 func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, h, w int, say, warn func(string)) (*memoryReport, error) {
-	backend, err := openBackend(ctx, config, warn)
+	backend, err := openBackend(ctx, n.settings(config), warn)
 	if err != nil {
 		return nil, backendError(err)
 	}

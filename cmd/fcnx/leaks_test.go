@@ -23,6 +23,7 @@ import (
 	"github.com/fcnx/fcnx/checkpoints"
 	"github.com/fcnx/fcnx/checkpoints/storagetest"
 	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/device/devicetest"
 	"github.com/fcnx/fcnx/train/control"
 	"github.com/fcnx/fcnx/train/event"
 )
@@ -71,7 +72,7 @@ func TestCommandsLeaveNothingBehind(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
-	small := smallRun(dir, "--backend", "cpu", "--tensorboard", "--metrics-addr", "127.0.0.1:0", "--metrics-file", path("a.prom"))
+	small := smallRun(dir, "--backend", devicetest.Kind(), "--tensorboard", "--metrics-addr", "127.0.0.1:0", "--metrics-file", path("a.prom"))
 	for _, test := range []struct {
 		code int
 		args []string
@@ -87,11 +88,11 @@ func TestCommandsLeaveNothingBehind(t *testing.T) {
 		{exitDone, []string{"train", "--resume=" + path("a"), "--allow-change", "--steps", "3", "--ui", "json"}},
 		{exitBadData, smallRun(dir, "--name", "bad", "--data", "folder:"+path("nowhere"))},
 		{exitFailure, smallRun("/proc/nowhere", "--name", "b")}, // no directory can be made there
-		{exitDone, []string{"eval", path("a"), "--backend", "cpu"}},
+		{exitDone, []string{"eval", path("a"), "--backend", devicetest.Kind()}},
 		{exitDone, []string{"predict", path("a"), path("sheet.png"), "--backend", "go", "--overlay", "--logits", "--out", path("masks")}},
 		{exitBadData, []string{"predict", path("a"), path("a.prom"), "--backend", "go", "--out", path("masks")}},
 		{exitDone, []string{"inspect", path("a"), "--stats"}},
-		{exitDone, []string{"inspect", path("a"), "--memory", "--backend", "cpu"}},
+		{exitDone, []string{"inspect", path("a"), "--memory", "--backend", devicetest.Kind()}},
 		{exitDone, []string{"inspect", "geometry", "375x500", "--model", "fcn8s"}},
 		{exitDone, []string{"weights", "export", path("a"), "--out", path("a.safetensors")}},
 		{exitDone, []string{"weights", "export", path("a"), "--out", path("a.onnx")}},
@@ -127,7 +128,7 @@ func TestRunAmongMany(t *testing.T) {
 	ended := make(chan int, 1)
 	var stdout bytes.Buffer
 	go func() {
-		ended <- run(t.Context(), smallRun(dir, "--backend", "cpu", "--steps", "1000000", "--set", "train.schedule=constant",
+		ended <- run(t.Context(), smallRun(dir, "--backend", devicetest.Kind(), "--steps", "1000000", "--set", "train.schedule=constant",
 			"--set", "checkpoint.every_steps=7", "--set", "eval.every_steps=20", "--tensorboard", "--ui", "plain",
 			"--metrics-addr", "127.0.0.1:0", "--metrics-file", filepath.Join(dir, "a.prom")),
 			strings.NewReader(""), &stdout, stderr)
@@ -223,7 +224,7 @@ func TestLongRunHoldsNoMore(t *testing.T) {
 	dir := t.TempDir()
 	counts := new(counter)
 	var stderr bytes.Buffer
-	code := run(t.Context(), smallRun(dir, "--backend", "cpu", "--steps", "400", "--set", "checkpoint.every_steps=10",
+	code := run(t.Context(), smallRun(dir, "--backend", devicetest.Kind(), "--steps", "400", "--set", "checkpoint.every_steps=10",
 		"--set", "eval.every_steps=50", "--ui", "json"), strings.NewReader(""), counts, &stderr)
 	require.Equal(t, exitDone, code, stderr.String())
 	require.Len(t, counts.files, 41, "one for each checkpoint, and one before the first evaluation is compiled")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fcnx/fcnx/device"
+	"github.com/fcnx/fcnx/device/devicetest"
 )
 
 // The scripts run this test binary under the name fcnx, so they see the program
@@ -43,6 +45,9 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("PLUGINS", store.Dir)
+			// What computes where a script is about XLA, and whether that is a GPU.
+			env.Setenv("XLA", devicetest.Kind())
+			env.Setenv("GPU", strconv.FormatBool(devicetest.Kind() == device.CUDA))
 			recipes, err := filepath.Abs("../../recipes")
 			if err != nil {
 				return err
@@ -50,6 +55,15 @@ func TestScripts(t *testing.T) {
 			env.Setenv("RECIPES", recipes)
 			env.Values[started{}] = new(started)
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "gpu": // one that --backend auto would take
+				return len(device.GPUs()) > 0, nil
+			case "gpu-tests":
+				return devicetest.Kind() == device.CUDA, nil
+			}
+			return false, fmt.Errorf("no condition is called %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"listens": listens, "scrapes": scrapes, "frame": isFrame, "json": isJSON, "svg": isSVG,

@@ -143,6 +143,14 @@ func (n *network) parseClasses(path string, text []byte) (err error) {
 	return nil
 }
 
+// settings are how the network computes on a device: a run's as it did when it was trained.
+func (n *network) settings(d train.DeviceConfig) train.DeviceConfig {
+	if n.isRun {
+		d.TF32, d.Deterministic = n.config.Device.TF32, n.config.Device.Deterministic
+	}
+	return d
+}
+
 // variables are those of the network, or of the parts that there are.
 func (n *network) variables() []models.Variable {
 	return partVariables(n.config.Network(), n.parts)

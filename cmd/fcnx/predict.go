@@ -173,7 +173,7 @@ func (o predictOptions) run(ctx context.Context, n *network, device train.Device
 	if len(inputs) == 0 {
 		return predict.Summary{}, nil
 	}
-	backend, err := openBackend(ctx, device, warn)
+	backend, err := openBackend(ctx, n.settings(device), warn)
 	if err != nil {
 		return predict.Summary{}, backendError(err)
 	}

@@ -34,7 +34,9 @@ const latest = "latest"
 
 // notKeys are the variables in the environment that begin with FCNX_ and are no
 // keys of the configuration.
-func notKeys() []string { return []string{"FCNX_PLUGINS_DIR", "FCNX_CAMVID", trainerVariable} }
+func notKeys() []string {
+	return []string{"FCNX_PLUGINS_DIR", "FCNX_CAMVID", "FCNX_TEST_BACKEND", trainerVariable}
+}
 
 func (o *trainOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
