@@ -231,7 +231,7 @@ func TestEveryKeyCanBeGiven(t *testing.T) {
 	names := map[string]bool{}
 	c := Default()
 	eachKey(&c, func(key string, value reflect.Value) {
-		require.Regexp(t, `^[a-z]+\.[a-z_]+$`, key)
+		require.Regexp(t, `^[a-z]+\.[a-z0-9_]+$`, key)
 		name := environmentName(key)
 		require.False(t, names[name], "two keys have the name %s", name)
 		names[name] = true
