@@ -110,6 +110,7 @@ type TrainConfig struct {
 	Steps        int       `toml:"steps"`  // one of steps and epochs
 	Epochs       float64   `toml:"epochs"` // one of steps and epochs
 	Batch        int       `toml:"batch"`
+	Accumulate   int       `toml:"accumulate"` // micro-batches that a batch is computed in, one after the other
 	Shuffle      bool      `toml:"shuffle"`
 	Loss         string    `toml:"loss"`          // mean | sum over labelled pixels
 	ClassWeights []float64 `toml:"class_weights"` // one a class; empty: all one

@@ -42,6 +42,7 @@ func Default() Config {
 		},
 		Train: TrainConfig{
 			Batch:       8,
+			Accumulate:  1,
 			Shuffle:     true,
 			Loss:        "mean",
 			Optimizer:   "sgd",

@@ -39,6 +39,7 @@ type Engine struct {
 	store    *model.Store
 	loader   *loader
 	step     *model.Exec
+	update   *model.Exec // the end of a step that is accumulated; nil: it is one graph
 	eval     *model.Exec
 	masks    *model.Exec
 	logits   *model.Exec
@@ -90,7 +91,12 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	if cfg.Train.DebugNaN {
 		e.debug = newDebugger(e.mesh)
 	}
-	if e.step, err = model.NewExec(backend, e.store, e.stepGraph); err != nil {
+	if cfg.Train.Accumulate > 1 {
+		err = e.accumulating()
+	} else {
+		e.step, err = model.NewExec(backend, e.store, e.stepGraph)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if e.eval, err = model.NewExec(backend, e.store, e.evalGraph); err != nil {
@@ -116,15 +122,10 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 // Step updates the weights once, for the at-th time (from 0), at rate lr.
 func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResult, err error) {
 	defer recoverInto(&err, "training step")
-	in, err := e.stepInputs(b, at, lr)
-	if err != nil {
-		return result, err
-	}
 	if err := e.debug.keep(); err != nil {
-		finalize(in)
 		return result, err
 	}
-	out, err := e.call(e.step, in)
+	out, err := e.compute(b, at, lr)
 	if err != nil {
 		return result, fmt.Errorf("training step %d: %w", at+1, err)
 	}
@@ -143,6 +144,18 @@ func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResul
 		}
 	}
 	return result, nil
+}
+
+// compute runs what a step consists of, and returns what stepGraph does.
+func (e *Engine) compute(b *datasets.Batch, at int64, lr float64) ([]*tensors.Tensor, error) {
+	if e.update != nil {
+		return e.stepBy(b, at, lr)
+	}
+	in, err := e.stepInputs(b, at, lr)
+	if err != nil {
+		return nil, err
+	}
+	return e.call(e.step, in)
 }
 
 // Eval scores a batch: it adds the batch's counts to into. The masks that were
@@ -182,21 +195,31 @@ func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor
 }
 
 // stepInputs are those of stepGraph; where several devices compute, the first one's and
-// then the others'.
-func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) (in []*tensors.Tensor, err error) {
+// then the others'. Dropout of a step depends on nothing but the seed and the step.
+func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) ([]*tensors.Tensor, error) {
+	return e.trainInputs(b, at, 0, lr)
+}
+
+// trainInputs are stepInputs with the draw-th random state of the step, from 0, and any
+// scalar in the place of the rate.
+func (e *Engine) trainInputs(b *datasets.Batch, at int64, draw int, scalar float64) (in []*tensors.Tensor, err error) {
 	parts, err := e.mesh.split(b)
 	if err != nil {
 		return nil, err
 	}
+	chance := rand.NewPCG(e.seed, uint64(at))
+	for range draw {
+		chance.Uint64()
+	}
+	seed := int64(chance.Uint64() >> 1)
 	for _, part := range parts {
-		// Dropout of a step depends on nothing but the seed and the step.
-		rng, err := graph.RNGStateFromSeed(int64(rand.NewPCG(e.seed, uint64(at)).Uint64() >> 1))
+		rng, err := graph.RNGStateFromSeed(seed)
 		if err != nil {
 			return nil, err
 		}
 		in = append(append(in, pixels(part)...),
 			tensors.FromFlatDataAndDimensions(part.Labels, part.N, part.LabelH, part.LabelW),
-			tensors.FromScalar(float32(lr)), rng)
+			tensors.FromScalar(float32(scalar)), rng)
 	}
 	return in, nil
 }
@@ -231,6 +254,9 @@ func (e *Engine) Close() bool {
 	defer e.busy.Unlock()
 	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
 		exec.Finalize()
+	}
+	if e.update != nil {
+		e.update.Finalize()
 	}
 	e.store.Finalize()
 	return true

@@ -16,7 +16,7 @@ import (
 // call before. It is an error if
 // some of the values that the engine was given belong to nothing in the step.
 func (e *Engine) CompileStep(b *datasets.Batch, before Before) error {
-	err := e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.stepInputs(b, 0, 0) })
+	err := e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.firstInputs(b) })
 	return errors.Join(err, e.checkValues(err))
 }
 
@@ -48,7 +48,11 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	for i, t := range in {
 		dims[i] = t.Shape()
 	}
-	if _, err := exec.Compile(dims...); err != nil {
+	_, err = exec.Compile(dims...)
+	if exec == e.step && e.update != nil && err == nil {
+		_, err = e.compileUpdate()
+	}
+	if err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
 	e.compiled[what] = true

@@ -28,39 +28,56 @@ func (e *Engine) forward(scope *model.Scope, in []*graph.Node, tap func(op strin
 // learn moves every variable that learns, at the rate lr, so that loss falls. It
 // returns what stepGraph does.
 func (e *Engine) learn(loss, lr *graph.Node) []*graph.Node {
-	g := loss.Graph()
 	learners := e.learners(loss)
 	inTurn(learners)
+	return e.move(loss, learners, lr)
+}
+
+// move moves every learner along its gradient of loss, at the rate lr. It returns what
+// stepGraph does.
+func (e *Engine) move(loss *graph.Node, learners []learner, lr *graph.Node) []*graph.Node {
 	norm := update(e.store, e.cfg, learners, lr)
-	for v := range e.store.IterVariables() {
-		if v.ChangedInGraph(g) {
-			donate(g.GetParameterByName(v.Path()))
-			e.debug.note(v)
-		}
-	}
-	out := []*graph.Node{loss, checksum(e.store, g)}
+	e.overwrite(loss.Graph())
+	out := []*graph.Node{loss, checksum(e.store, loss.Graph())}
 	if norm != nil {
 		out = append(out, norm)
 	}
 	return out
 }
 
+// overwrite has all variables that the graph changes written over where they are.
+func (e *Engine) overwrite(g *graph.Graph) {
+	for v := range e.store.IterVariables() {
+		if v.ChangedInGraph(g) {
+			donate(g.GetParameterByName(v.Path()))
+			e.debug.note(v)
+		}
+	}
+}
+
 // learners are the variables that learn, in the order of the network, with their
 // gradients of loss.
 func (e *Engine) learners(loss *graph.Node) []learner {
-	var learners []learner
-	var values []*graph.Node
+	learners := e.learning()
+	values := make([]*graph.Node, len(learners))
+	for i, l := range learners {
+		values[i] = l.variable.NodeValue(loss)
+	}
+	for i, grad := range graph.Gradient(loss, values...) {
+		learners[i].grad = grad
+	}
+	return learners
+}
+
+// learning are learners without gradients.
+func (e *Engine) learning() (learners []learner) {
 	for _, spec := range e.net.Variables() {
 		v := e.store.GetVariable("/" + spec.Path())
 		group := e.cfg.groupOf(spec)
 		v.SetTrainable(!group.frozen)
 		if !group.frozen {
 			learners = append(learners, learner{variable: v, spec: spec, group: group})
-			values = append(values, v.NodeValue(loss))
 		}
-	}
-	for i, grad := range graph.Gradient(loss, values...) {
-		learners[i].grad = grad
 	}
 	return learners
 }
@@ -119,7 +136,7 @@ func (e *Engine) infer(scope *model.Scope, in []*graph.Node) *graph.Node {
 	return models.ResizeLogits(logits, sizes, labelSizes, labels.Shape().Dim(1), labels.Shape().Dim(2))
 }
 
-// loss turns summed loss and weight into what is minimised.
+// loss turns summed loss, or its gradient, and weight into what is minimised.
 func (e *Engine) loss(sum, weight *graph.Node) *graph.Node {
 	if e.cfg.Loss == "sum" {
 		return sum
