@@ -39,8 +39,8 @@ func accumulated(path string) bool { return strings.HasPrefix(path, accumulators
 // stepGraph, with the place of the micro-batch in its step, from 0, instead of the rate:
 // the first one begins the sums anew.
 func (e *Engine) microGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
-	sum, weight := e.forward(scope, in, nil)
-	learners := e.learners(sum)
+	sum, weight, kept := e.forward(scope, in, nil)
+	learners := e.learners(sum, kept)
 	inTurn(learners) // one gradient at a time is in memory
 	total := e.accumulate(sum, weight, learners, in[3])
 	e.overwrite(sum.Graph())

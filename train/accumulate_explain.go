@@ -30,8 +30,8 @@ func (e *Engine) explainParts(b *datasets.Batch, at int64, lr float64) (where st
 
 // probeMicro is microGraph with a probe in it.
 func (e *Engine) probeMicro(p *probe, scope *model.Scope, in []*graph.Node) {
-	sum, weight := e.probeForward(p, scope, in)
-	learners := e.learners(sum)
+	sum, weight, kept := e.probeForward(p, scope, in)
+	learners := e.learners(sum, kept)
 	p.lookBack(learners)
 	e.accumulate(sum, weight, learners, in[3])
 	e.probeChanged(p, sum.Graph())

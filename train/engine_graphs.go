@@ -12,23 +12,27 @@ import (
 // Its inputs are those of stepInputs; it returns the loss, the checksum of what it
 // changes and, where gradients are clipped, their norm.
 func (e *Engine) stepGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
-	sum, weight := e.forward(scope, in, nil)
-	return e.learn(e.loss(sum, weight), in[3])
+	sum, weight, kept := e.forward(scope, in, nil)
+	return e.learn(e.loss(sum, weight), kept, in[3])
 }
 
 // forward is the network in training with its loss: the summed loss and the summed
-// weight. It shows tap the layers' outputs, if it is not nil.
-func (e *Engine) forward(scope *model.Scope, in []*graph.Node, tap func(op string, output *graph.Node)) (sum, weight *graph.Node) {
+// weight, and what knows the way back. It shows tap the layers' outputs, if it is not nil.
+func (e *Engine) forward(scope *model.Scope, in []*graph.Node, tap func(op string, output *graph.Node)) (sum, weight *graph.Node, kept *models.Recomputed) {
+	if e.cfg.Recompute {
+		kept = &models.Recomputed{}
+	}
 	images, sizes, labels, rng := in[0], in[1], in[2], in[4]
 	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre),
-		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables()), Tap: tap, Winograd: e.winograd, DType: computeDType(e.cfg.Precision)})
-	return models.CrossEntropy(logits, labels, e.classWeights(images))
+		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables()), Recomputed: kept, Tap: tap, Winograd: e.winograd, DType: computeDType(e.cfg.Precision)})
+	sum, weight = models.CrossEntropy(logits, labels, e.classWeights(images))
+	return sum, weight, kept
 }
 
 // learn moves every variable that learns, at the rate lr, so that loss falls. It
 // returns what stepGraph does.
-func (e *Engine) learn(loss, lr *graph.Node) []*graph.Node {
-	learners := e.learners(loss)
+func (e *Engine) learn(loss *graph.Node, kept *models.Recomputed, lr *graph.Node) []*graph.Node {
+	learners := e.learners(loss, kept)
 	inTurn(learners)
 	return e.move(loss, learners, lr)
 }
@@ -57,13 +61,13 @@ func (e *Engine) overwrite(g *graph.Graph) {
 
 // learners are the variables that learn, in the order of the network, with their
 // gradients of loss.
-func (e *Engine) learners(loss *graph.Node) []learner {
+func (e *Engine) learners(loss *graph.Node, kept *models.Recomputed) []learner {
 	learners := e.learning()
-	values := make([]*graph.Node, len(learners))
+	vars, values := make([]models.Variable, len(learners)), make([]*graph.Node, len(learners))
 	for i, l := range learners {
-		values[i] = l.variable.NodeValue(loss)
+		vars[i], values[i] = l.spec, l.variable.NodeValue(loss)
 	}
-	for i, grad := range graph.Gradient(loss, values...) {
+	for i, grad := range kept.Gradient(loss, vars, values) {
 		learners[i].grad = grad
 	}
 	return learners

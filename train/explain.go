@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/models"
 )
 
 // place is a tensor of a step.
@@ -107,10 +108,10 @@ func (e *Engine) explainGraph(build func(*probe, *model.Scope, []*graph.Node), s
 
 // probeStep is stepGraph with a probe in it.
 func (e *Engine) probeStep(p *probe, scope *model.Scope, in []*graph.Node) {
-	sum, weight := e.probeForward(p, scope, in)
+	sum, weight, kept := e.probeForward(p, scope, in)
 	loss := e.loss(sum, weight)
 	p.look(loss, place{name: inLoss + "loss"})
-	learners := e.learners(loss)
+	learners := e.learners(loss, kept)
 	p.lookBack(learners)
 	update(e.store, e.cfg, learners, in[3])
 	e.probeChanged(p, loss.Graph())
@@ -119,17 +120,17 @@ func (e *Engine) probeStep(p *probe, scope *model.Scope, in []*graph.Node) {
 const inLoss = "every layer's output is finite, and it begins in the "
 
 // probeForward is forward with a probe in it.
-func (e *Engine) probeForward(p *probe, scope *model.Scope, in []*graph.Node) (sum, weight *graph.Node) {
+func (e *Engine) probeForward(p *probe, scope *model.Scope, in []*graph.Node) (sum, weight *graph.Node, kept *models.Recomputed) {
 	from := map[string]string{}
 	for _, op := range e.net.Ops() {
 		from[op.Name] = op.Inputs[0]
 	}
-	sum, weight = e.forward(scope, in, func(op string, output *graph.Node) {
+	sum, weight, kept = e.forward(scope, in, func(op string, output *graph.Node) {
 		p.look(output, place{name: "it begins in the output of " + op, op: op, from: from[op]})
 	})
 	p.look(weight, place{name: inLoss + "sum of the pixels' weights (train.class_weights)"})
 	p.look(sum, place{name: inLoss + "loss, summed over the pixels"})
-	return sum, weight
+	return sum, weight, kept
 }
 
 // lookBack adds gradients, in the order in which they come.

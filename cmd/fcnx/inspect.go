@@ -142,7 +142,7 @@ func (o inspectOptions) open(ctx context.Context, path string, warn func(string)
 		return nil, usageError(errors.New("--stats is about weights; say which RUN or WEIGHTS"))
 	}
 	if o.memory {
-		return describedNetwork(o.network, "train.accumulate")
+		return describedNetwork(o.network, "train.accumulate", "train.recompute")
 	}
 	return describedNetwork(o.network)
 }
@@ -189,7 +189,7 @@ func describedNetwork(flags networkFlags, too ...string) (*network, error) {
 	for _, set := range flags.sets {
 		key, _, _ := strings.Cut(set, "=")
 		if !strings.HasPrefix(key, "model.") && !strings.HasPrefix(key, "preprocess.") && key != "augment.resize" && !slices.Contains(too, key) {
-			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], augment.resize, and with --memory train.accumulate, describe a network", set))
+			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], augment.resize, and with --memory train.accumulate and train.recompute, describe a network", set))
 		}
 	}
 	if flags.encoder == "" {
