@@ -68,7 +68,8 @@ func (r *Recomputed) Gradient(loss *graph.Node, vars []Variable, values []*graph
 	back := by(loss, 0, outs)
 	for s := len(r.stages); s >= lowest; s-- {
 		stage, g := r.stages[s-1], graph.StopGradient(back[s-lowest])
-		in := graph.Add(stage.in, graph.StopGradient(graph.MulScalar(firstOf(g), 0)))
+		zero := graph.ConvertDType(graph.MulScalar(firstOf(g), 0), stage.in.DType()) // images are float32 in any case
+		in := graph.Add(stage.in, graph.StopGradient(zero))
 		product := graph.ReduceAllSum(graph.Mul(stage.again(in), g))
 		if s == lowest {
 			by(product, s, nil)
