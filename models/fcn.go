@@ -27,6 +27,10 @@ type Pass struct {
 	// nothing is trained: that is faster on a CPU and equal but for the last digits. On a GPU
 	// cuDNN sees to it.
 	Winograd bool
+	// Recomputed keeps only what the stages of the encoder pool, for a graph whose gradient it
+	// gives; nil: everything is kept.
+	Recomputed *Recomputed
+	again      bool // what was computed once already
 	// Tap is shown the output [N,H,W,C] of every operation of [Config.Ops], in that
 	// order, under its name, and before them the input as [Images]. nil: nobody looks.
 	Tap func(op string, output *graph.Node)

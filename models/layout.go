@@ -38,6 +38,14 @@ type Variable struct {
 // Path is the variable's name in a GoMLX store, without the leading slash.
 func (v Variable) Path() string { return v.Layer + "/" + v.Name }
 
+// stage is the stage of the encoder, from 1, that the variable is part of, or 0.
+func (v Variable) stage() int {
+	if v.Part != PartEncoder {
+		return 0
+	}
+	return int(v.Layer[strings.IndexAny(v.Layer, "12345")] - '0')
+}
+
 // Size is the number of elements.
 func (v Variable) Size() int {
 	n := 1

@@ -12,9 +12,11 @@ const (
 	normMomentum = 0.1
 )
 
-// batchNorm normalises x [N,H,W,C] by channel: in training with the mean and the
-// variance of the batch, which also move the running averages; else with these.
-func batchNorm(scope *model.Scope, x *graph.Node, training bool) *graph.Node {
+// batchNorm normalises x [N,H,W,C] by channel: in training, where the layer is not frozen,
+// with the mean and the variance of the batch, which also move the running averages; else
+// with these.
+func (p Pass) batchNorm(scope *model.Scope, layer string, x *graph.Node) *graph.Node {
+	training := p.Training && (p.Frozen == nil || !p.Frozen(layer))
 	g, c := x.Graph(), x.Shape().Dim(-1)
 	shape := shapes.Make(x.DType(), c)
 	weight := scope.VariableWithShape("weight", shape).NodeValue(g)
@@ -28,8 +30,10 @@ func batchNorm(scope *model.Scope, x *graph.Node, training bool) *graph.Node {
 		mean = graph.DivScalar(sumPixels(x), float64(count))
 		variance = graph.DivScalar(sumPixels(graph.Square(graph.Sub(x, spread(mean, x)))), float64(count))
 		unbiased := graph.MulScalar(variance, float64(count)/float64(max(count-1, 1)))
-		runningMean.SetNodeValue(average(runningMean.NodeValue(g), mean))
-		runningVar.SetNodeValue(average(runningVar.NodeValue(g), unbiased))
+		if !p.again {
+			runningMean.SetNodeValue(average(runningMean.NodeValue(g), mean))
+			runningVar.SetNodeValue(average(runningVar.NodeValue(g), unbiased))
+		}
 	}
 	scale := graph.Mul(weight, graph.Reciprocal(graph.Sqrt(graph.AddScalar(variance, normEpsilon))))
 	shift := graph.Sub(bias, graph.Mul(mean, scale))

@@ -30,25 +30,33 @@ const paperPad = 100
 func (c Config) encode(scope *model.Scope, x *graph.Node, pass Pass) (pools [6]*graph.Node) {
 	pools[0] = x
 	for s, depth := range vggs[strings.TrimSuffix(c.Encoder, "_bn")] {
-		channels := c.Width * stageWidths[s]
-		for i := range depth {
-			pad := 1
-			if c.Geometry == Paper && s == 0 && i == 0 {
-				pad = paperPad
-			}
-			place := fmt.Sprintf("%d_%d", s+1, i+1)
-			x = pass.tap("conv"+place, pass.convolve(scope.In("conv%s", place), x, channels, 3, pad))
-			if c.batchNorm() {
-				name := "bn" + place
-				frozen := pass.Frozen != nil && pass.Frozen(name)
-				x = pass.tap(name, batchNorm(scope.In("%s", name), x, pass.Training && !frozen))
-			}
-			x = pass.tap("relu"+place, pass.narrow(relu(x)))
-		}
-		x = pass.tap(fmt.Sprintf("pool%d", s+1), maxPool(x, c.Geometry == Paper))
-		pools[s+1] = x
+		pools[s+1] = pass.Recomputed.stage(pools[s], pass, func(x *graph.Node, pass Pass) *graph.Node {
+			return c.stage(scope, x, s, depth, pass)
+		})
 	}
 	return pools
+}
+
+// stage runs the s-th stage, from 0, of depth convolutions, and returns what it pools.
+func (c Config) stage(scope *model.Scope, x *graph.Node, s, depth int, pass Pass) *graph.Node {
+	channels := c.Width * stageWidths[s]
+	enter := scope.In
+	if pass.again {
+		enter = scope.Shared
+	}
+	for i := range depth {
+		pad := 1
+		if c.Geometry == Paper && s == 0 && i == 0 {
+			pad = paperPad
+		}
+		place := fmt.Sprintf("%d_%d", s+1, i+1)
+		x = pass.tap("conv"+place, pass.convolve(enter("conv%s", place), x, channels, 3, pad))
+		if c.batchNorm() {
+			x = pass.tap("bn"+place, pass.batchNorm(enter("bn%s", place), "bn"+place, x))
+		}
+		x = pass.tap("relu"+place, pass.narrow(relu(x)))
+	}
+	return pass.tap(fmt.Sprintf("pool%d", s+1), maxPool(x, c.Geometry == Paper))
 }
 
 // encoderLayers lists the names of the convolutions, in order.

@@ -113,9 +113,13 @@ type PreprocessConfig struct {
 
 // TrainConfig is the optimisation.
 type TrainConfig struct {
-	Steps        int       `toml:"steps"`  // one of steps and epochs
-	Epochs       float64   `toml:"epochs"` // one of steps and epochs
-	Batch        int       `toml:"batch"`
+	Steps      int     `toml:"steps"`  // one of steps and epochs
+	Epochs     float64 `toml:"epochs"` // one of steps and epochs
+	Batch      int     `toml:"batch"`
+	Accumulate int     `toml:"accumulate"` // micro-batches that a batch is computed in, one after the other
+	// Recompute keeps only what the stages of the encoder pool, and computes what lies
+	// inside them again on the way back (activation checkpointing).
+	Recompute    bool      `toml:"recompute"`
 	Shuffle      bool      `toml:"shuffle"`
 	Loss         string    `toml:"loss"`          // mean | sum over labelled pixels
 	ClassWeights []float64 `toml:"class_weights"` // one a class; empty: all one

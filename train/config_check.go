@@ -241,7 +241,7 @@ func (k *checker) duration(c TrainConfig) {
 	k.within("train.batch", c.Batch, 1, 1<<16)
 }
 
-// shared checks that devices can share a batch.
+// shared checks that devices can share a batch, and each of its micro-batches.
 func (k *checker) shared(c Config) {
 	batch, devices := c.Train.Batch, c.Device.Devices
 	if batch < 1 || devices < 1 {
@@ -252,6 +252,25 @@ func (k *checker) shared(c Config) {
 		fits = fmt.Sprintf("%d or %s", batch/devices*devices, fits)
 	}
 	k.must(batch%devices == 0, "train.batch", "%d images cannot be shared evenly by %d devices; %s can", batch, devices, fits)
+	k.within("train.accumulate", c.Train.Accumulate, 1, 1<<16)
+	if n, each := c.Train.Accumulate, batch/devices; batch%devices == 0 && n > 1 && each%n != 0 {
+		below, above := n, n
+		for below > 1 && each%below != 0 {
+			below--
+		}
+		for above < each && each%above != 0 {
+			above++
+		}
+		fits := strconv.Itoa(below)
+		if each%above == 0 {
+			fits = fmt.Sprintf("%d or %d", below, above)
+		}
+		whole := fmt.Sprintf("a batch of %d images", batch)
+		if devices > 1 {
+			whole += fmt.Sprintf(" on %d devices", devices)
+		}
+		k.must(false, "train.accumulate", "%s cannot be computed in %d equal parts; in %s it can", whole, n, fits)
+	}
 }
 
 func (k *checker) optimisation(c TrainConfig, m ModelConfig) {

@@ -33,6 +33,7 @@ func TestValidConfigurations(t *testing.T) {
 		"auto, memory":   func(c *Config) { c.Device.MemoryFraction, c.Device.Preallocate = 1, true },
 		"metrics":        func(c *Config) { c.Run.MetricsAddr = "[::1]:0" },
 		"metrics to all": func(c *Config) { c.Run.MetricsAddr = ":65535" },
+		"accumulate":     func(c *Config) { c.Device.Devices, c.Train.Batch, c.Train.Accumulate = 2, 12, 6 },
 		"freeze":         func(c *Config) { c.Train.Freeze = []string{"conv[12]_*", "upscore?"} },
 		"rates":          func(c *Config) { c.Train.Rates = map[string]float64{"conv[12]_*": 0, "score_*": 10} },
 	} {
@@ -67,6 +68,10 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Device.Backend, c.Device.MemoryFraction = "cpu", 0.9 }, `device.memory_fraction: device.backend = "cpu" has none; "cuda" has`},
 		{func(c *Config) { c.Device.Backend, c.Device.Preallocate = "go", true }, `device.preallocate: device.backend = "go" has none; "cuda" has`},
 		{func(c *Config) { c.Device.Backend, c.Device.Deterministic = "cpu", true }, `device.deterministic: device.backend = "cpu" has none; "cuda" has`},
+		{func(c *Config) { c.Train.Accumulate = 0 }, `train.accumulate: 0 is not between 1 and 65536`},
+		{func(c *Config) { c.Train.Batch, c.Train.Accumulate = 8, 3 }, `train.accumulate: a batch of 8 images cannot be computed in 3 equal parts; in 2 or 4 it can`},
+		{func(c *Config) { c.Train.Batch, c.Train.Accumulate = 8, 16 }, `train.accumulate: a batch of 8 images cannot be computed in 16 equal parts; in 8 it can`},
+		{func(c *Config) { c.Device.Devices, c.Train.Batch, c.Train.Accumulate = 2, 12, 4 }, `train.accumulate: a batch of 12 images on 2 devices cannot be computed in 4 equal parts; in 3 or 6 it can`},
 		{func(c *Config) { c.Run.MetricsAddr = "9400" }, `run.metrics_addr: "9400" is not host:port; 127.0.0.1:9400 is`},
 		{func(c *Config) { c.Run.MetricsAddr = "::1:9400" }, `run.metrics_addr: "::1:9400" is not host:port; 127.0.0.1:9400 is`},
 		{func(c *Config) { c.Run.MetricsAddr = "localhost:" }, `run.metrics_addr: "localhost:" is not host:port; 127.0.0.1:9400 is`},

@@ -45,6 +45,7 @@ func Default() Config {
 		},
 		Train: TrainConfig{
 			Batch:       8,
+			Accumulate:  1,
 			Shuffle:     true,
 			Loss:        "mean",
 			Optimizer:   "sgd",

@@ -19,7 +19,7 @@ func newDebugger(m *mesh) *debugger { return &debugger{m, map[*model.Variable][]
 
 // note tells of a variable that steps change.
 func (d *debugger) note(v *model.Variable) {
-	if d != nil {
+	if d != nil && !accumulated(v.Path()) {
 		d.before[v] = nil
 	}
 }

@@ -40,6 +40,7 @@ type Engine struct {
 	store    *model.Store
 	loader   *loader
 	step     *model.Exec
+	update   *model.Exec // the end of a step that is accumulated; nil: it is one graph
 	eval     *model.Exec
 	masks    *model.Exec
 	logits   *model.Exec
@@ -95,7 +96,12 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	if cfg.Train.DebugNaN {
 		e.debug = newDebugger(e.mesh)
 	}
-	if e.step, err = model.NewExec(backend, e.store, e.stepGraph); err != nil {
+	if cfg.Train.Accumulate > 1 {
+		err = e.accumulating()
+	} else {
+		e.step, err = model.NewExec(backend, e.store, e.stepGraph)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if e.eval, err = model.NewExec(backend, e.lent.store, e.evalGraph); err != nil {
@@ -121,15 +127,10 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 // Step updates the weights once, for the at-th time (from 0), at rate lr.
 func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResult, err error) {
 	defer recoverInto(&err, "training step")
-	in, err := e.stepInputs(b, at, lr)
-	if err != nil {
-		return result, err
-	}
 	if err := e.debug.keep(); err != nil {
-		finalize(in)
 		return result, err
 	}
-	out, err := e.call(e.step, in)
+	out, err := e.compute(b, at, lr)
 	if err != nil {
 		return result, fmt.Errorf("training step %d: %w", at+1, err)
 	}
@@ -148,6 +149,18 @@ func (e *Engine) Step(b *datasets.Batch, at int64, lr float64) (result StepResul
 		}
 	}
 	return result, nil
+}
+
+// compute runs what a step consists of, and returns what stepGraph does.
+func (e *Engine) compute(b *datasets.Batch, at int64, lr float64) ([]*tensors.Tensor, error) {
+	if e.update != nil {
+		return e.stepBy(b, at, lr)
+	}
+	in, err := e.stepInputs(b, at, lr)
+	if err != nil {
+		return nil, err
+	}
+	return e.call(e.step, in)
 }
 
 // Eval scores a batch: it adds the batch's counts to into. The masks that were
@@ -196,25 +209,35 @@ func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor
 }
 
 // stepInputs are those of stepGraph; where several devices compute, the first one's and
-// then the others'.
-func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) (in []*tensors.Tensor, err error) {
-	parts, err := e.mesh.split(b)
+// then the others'. Dropout of a step depends on nothing but the seed and the step.
+func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) ([]*tensors.Tensor, error) {
+	return e.trainInputs(b, at, 0, 1, lr)
+}
+
+// trainInputs are stepInputs for the i-th of n equal parts of b, with any scalar in the
+// place of the rate.
+func (e *Engine) trainInputs(b *datasets.Batch, at int64, i, n int, scalar float64) (in []*tensors.Tensor, err error) {
+	parts, err := e.mesh.split(part(b, i, n))
 	if err != nil {
 		return nil, err
 	}
-	for i, part := range parts {
-		batch := e.staged.take(b, i)
+	chance := rand.NewPCG(e.seed, uint64(at))
+	for range i {
+		chance.Uint64()
+	}
+	seed := int64(chance.Uint64() >> 1)
+	for device, part := range parts {
+		batch := e.staged.take(b, i*len(parts)+device)
 		if batch == nil {
 			batch = batchInputs(part)
 		}
-		// Dropout of a step depends on nothing but the seed and the step.
-		rng, err := graph.RNGStateFromSeed(int64(rand.NewPCG(e.seed, uint64(at)).Uint64() >> 1))
 		in = append(in, batch...)
+		rng, err := graph.RNGStateFromSeed(seed)
 		if err != nil {
 			finalize(in)
 			return nil, err
 		}
-		in = append(in, tensors.FromScalar(float32(lr)), rng)
+		in = append(in, tensors.FromScalar(float32(scalar)), rng)
 	}
 	return in, nil
 }
@@ -242,6 +265,9 @@ func (e *Engine) Close() bool {
 		exec.Finalize()
 	}
 	e.lent.store.Finalize()
+	if e.update != nil {
+		e.update.Finalize()
+	}
 	e.store.Finalize()
 	return true
 }

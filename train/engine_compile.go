@@ -17,7 +17,7 @@ import (
 // call before. It is an error if
 // some of the values that the engine was given belong to nothing in the step.
 func (e *Engine) CompileStep(b *datasets.Batch, before Before) error {
-	err := e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.stepInputs(b, 0, 0) })
+	err := e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.firstInputs(b) })
 	return errors.Join(err, e.checkValues(err))
 }
 
@@ -56,11 +56,16 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 	}
 	begin := e.now()
 	g, err := e.build(exec, dims)
+	tell := graphMemory
+	if exec == e.step && e.update != nil && err == nil {
+		tell = (*Engine).stepByMemory
+		_, err = e.compileUpdate()
+	}
 	if err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
 	done := Compilation{What: what, Took: e.now().Sub(begin)}
-	if memory, err := memoryOf(g); err == nil { // else the backend does not tell
+	if memory, err := tell(e, g); err == nil { // else the backend does not tell
 		done.Memory = &memory
 	}
 	e.compiled.add(done)

@@ -12,57 +12,78 @@ import (
 // Its inputs are those of stepInputs; it returns the loss, the checksum of what it
 // changes and, where gradients are clipped, their norm.
 func (e *Engine) stepGraph(scope *model.Scope, in []*graph.Node) []*graph.Node {
-	sum, weight := e.forward(scope, in, nil)
-	out := e.learn(e.loss(sum, weight), in[3])
+	sum, weight, kept := e.forward(scope, in, nil)
+	out := e.learn(e.loss(sum, weight), kept, in[3])
 	e.beside.built(e.store)
 	return out
 }
 
 // forward is the network in training with its loss: the summed loss and the summed
-// weight. It shows tap the layers' outputs, if it is not nil.
-func (e *Engine) forward(scope *model.Scope, in []*graph.Node, tap func(op string, output *graph.Node)) (sum, weight *graph.Node) {
+// weight, and what knows the way back. It shows tap the layers' outputs, if it is not nil.
+func (e *Engine) forward(scope *model.Scope, in []*graph.Node, tap func(op string, output *graph.Node)) (sum, weight *graph.Node, kept *models.Recomputed) {
+	if e.cfg.Recompute {
+		kept = &models.Recomputed{}
+	}
 	images, sizes, labels, rng := in[0], in[1], in[2], in[4]
 	logits := e.net.Logits(scope, models.Normalize(images, sizes, e.pre),
-		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables()), Tap: tap, Winograd: e.winograd, DType: computeDType(e.cfg.Precision)})
-	return models.CrossEntropy(logits, labels, e.classWeights(images))
+		models.Pass{Training: true, RNG: rng, Frozen: e.cfg.frozenLayers(e.net.Variables()), Recomputed: kept, Tap: tap, Winograd: e.winograd, DType: computeDType(e.cfg.Precision)})
+	sum, weight = models.CrossEntropy(logits, labels, e.classWeights(images))
+	return sum, weight, kept
 }
 
 // learn moves every variable that learns, at the rate lr, so that loss falls. It
 // returns what stepGraph does.
-func (e *Engine) learn(loss, lr *graph.Node) []*graph.Node {
-	g := loss.Graph()
-	learners := e.learners(loss)
+func (e *Engine) learn(loss *graph.Node, kept *models.Recomputed, lr *graph.Node) []*graph.Node {
+	learners := e.learners(loss, kept)
 	inTurn(learners)
+	return e.move(loss, learners, lr)
+}
+
+// move moves every learner along its gradient of loss, at the rate lr. It returns what
+// stepGraph does.
+func (e *Engine) move(loss *graph.Node, learners []learner, lr *graph.Node) []*graph.Node {
 	norm := update(e.store, e.cfg, learners, lr)
-	for v := range e.store.IterVariables() {
-		if v.ChangedInGraph(g) {
-			donate(g.GetParameterByName(v.Path()))
-			e.debug.note(v)
-		}
-	}
-	out := []*graph.Node{loss, checksum(e.store, g)}
+	e.overwrite(loss.Graph())
+	out := []*graph.Node{loss, checksum(e.store, loss.Graph())}
 	if norm != nil {
 		out = append(out, norm)
 	}
 	return out
 }
 
+// overwrite has all variables that the graph changes written over where they are.
+func (e *Engine) overwrite(g *graph.Graph) {
+	for v := range e.store.IterVariables() {
+		if v.ChangedInGraph(g) {
+			donate(g.GetParameterByName(v.Path()))
+			e.debug.note(v)
+		}
+	}
+}
+
 // learners are the variables that learn, in the order of the network, with their
 // gradients of loss.
-func (e *Engine) learners(loss *graph.Node) []learner {
-	var learners []learner
-	var values []*graph.Node
+func (e *Engine) learners(loss *graph.Node, kept *models.Recomputed) []learner {
+	learners := e.learning()
+	vars, values := make([]models.Variable, len(learners)), make([]*graph.Node, len(learners))
+	for i, l := range learners {
+		vars[i], values[i] = l.spec, l.variable.NodeValue(loss)
+	}
+	for i, grad := range kept.Gradient(loss, vars, values) {
+		learners[i].grad = grad
+	}
+	return learners
+}
+
+// learning are learners without gradients.
+func (e *Engine) learning() (learners []learner) {
 	for _, spec := range e.net.Variables() {
 		v := e.store.GetVariable("/" + spec.Path())
 		group := e.cfg.groupOf(spec)
 		v.SetTrainable(!group.frozen)
 		if !group.frozen {
 			learners = append(learners, learner{variable: v, spec: spec, group: group})
-			values = append(values, v.NodeValue(loss))
 		}
-	}
-	for i, grad := range graph.Gradient(loss, values...) {
-		learners[i].grad = grad
 	}
 	return learners
 }
@@ -121,7 +142,7 @@ func (e *Engine) infer(scope *model.Scope, in []*graph.Node) *graph.Node {
 	return models.ResizeLogits(logits, sizes, labelSizes, labels.Shape().Dim(1), labels.Shape().Dim(2))
 }
 
-// loss turns summed loss and weight into what is minimised.
+// loss turns summed loss, or its gradient, and weight into what is minimised.
 func (e *Engine) loss(sum, weight *graph.Node) *graph.Node {
 	if e.cfg.Loss == "sum" {
 		return sum

@@ -57,7 +57,7 @@ func (e *Engine) Stage(train Batches) Batches {
 // staged is a batch on its way to a step.
 type staged struct {
 	batch  *datasets.Batch
-	inputs [][]*tensors.Tensor // of each part of it ([mesh.split]), as of batchInputs; nil: they are still to be made
+	inputs [][]*tensors.Tensor // of each part of it, as of batchInputs: those of [mesh.split], micro-batch by micro-batch; nil: still to be made
 	err    error
 }
 
@@ -89,13 +89,18 @@ func (e *Engine) toDevice(b *datasets.Batch) (inputs [][]*tensors.Tensor) {
 		}
 	}()
 	defer recoverInto(&err, "bringing a batch to the device")
-	parts, err := e.mesh.split(b)
-	for device, part := range parts {
-		in := batchInputs(part)
-		inputs = append(inputs, in)
-		for _, t := range in {
-			if err = t.ToDevice(e.backend, compute.DeviceNum(device)); err != nil {
-				return inputs
+	for i := range e.cfg.Accumulate {
+		var parts []*datasets.Batch
+		if parts, err = e.mesh.split(part(b, i, e.cfg.Accumulate)); err != nil {
+			return inputs
+		}
+		for device, part := range parts {
+			in := batchInputs(part)
+			inputs = append(inputs, in)
+			for _, t := range in {
+				if err = t.ToDevice(e.backend, compute.DeviceNum(device)); err != nil {
+					return inputs
+				}
 			}
 		}
 	}

@@ -35,6 +35,9 @@ func (e *Engine) Variables() []Variable {
 	}
 	var vars []Variable
 	for v := range e.store.IterVariables() {
+		if accumulated(v.Path()) {
+			continue
+		}
 		vars = append(vars, Variable{strings.TrimPrefix(v.Path(), "/"), names[v.DType()], v.Shape().Dimensions})
 	}
 	for _, path := range e.loader.unused() {

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/fcnx/fcnx/datasets"
+	"github.com/fcnx/fcnx/models"
 )
 
 // place is a tensor of a step.
@@ -60,24 +61,41 @@ func (e *Engine) explain(b *datasets.Batch, at int64, lr float64) (where string,
 	if err := e.debug.restore(); err != nil {
 		return "", err
 	}
+	if e.update != nil {
+		where, err = e.explainParts(b, at, lr)
+	} else {
+		var in []*tensors.Tensor
+		if in, err = e.stepInputs(b, at, lr); err == nil {
+			where, err = e.explainGraph(e.probeStep, stepSplit[:], in)
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking for NaN in step %d: %w", at+1, err)
+	}
+	if where == "" {
+		where = "done again with every layer in sight the step gave no NaN or Inf, so its numbers are at the end of what float32 holds"
+	}
+	return where, nil
+}
+
+// explainGraph runs a graph that has a probe in it, and says where the first NaN or Inf
+// is; empty where none is.
+func (e *Engine) explainGraph(build func(*probe, *model.Scope, []*graph.Node), split []bool, in []*tensors.Tensor) (where string, err error) {
 	var p *probe
 	exec, err := model.NewExec(e.backend, e.store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		p = &probe{}
-		e.probeStep(p, scope, in)
+		build(p, scope, in)
 		return p.nodes()
 	})
 	if err != nil {
+		finalize(in)
 		return "", err
 	}
 	defer exec.Finalize()
-	e.mesh.spread(exec, stepSplit[:])
-	in, err := e.stepInputs(b, at, lr)
-	if err != nil {
-		return "", err
-	}
+	e.mesh.spread(exec, split)
 	out, err := e.call(exec, in)
 	if err != nil {
-		return "", fmt.Errorf("looking for NaN in step %d: %w", at+1, err)
+		return "", err
 	}
 	defer finalize(out)
 	nans, infs, largest := tensors.MustCopyFlatData[int64](out[0]), tensors.MustCopyFlatData[int64](out[1]), tensors.MustCopyFlatData[float32](out[2])
@@ -90,35 +108,53 @@ func (e *Engine) explain(b *datasets.Batch, at int64, lr float64) (where string,
 
 // probeStep is stepGraph with a probe in it.
 func (e *Engine) probeStep(p *probe, scope *model.Scope, in []*graph.Node) {
+	sum, weight, kept := e.probeForward(p, scope, in)
+	loss := e.loss(sum, weight)
+	p.look(loss, place{name: inLoss + "loss"})
+	learners := e.learners(loss, kept)
+	p.lookBack(learners)
+	update(e.store, e.cfg, learners, in[3])
+	e.probeChanged(p, loss.Graph())
+}
+
+const inLoss = "every layer's output is finite, and it begins in the "
+
+// probeForward is forward with a probe in it.
+func (e *Engine) probeForward(p *probe, scope *model.Scope, in []*graph.Node) (sum, weight *graph.Node, kept *models.Recomputed) {
 	from := map[string]string{}
 	for _, op := range e.net.Ops() {
 		from[op.Name] = op.Inputs[0]
 	}
-	sum, weight := e.forward(scope, in, func(op string, output *graph.Node) {
+	sum, weight, kept = e.forward(scope, in, func(op string, output *graph.Node) {
 		p.look(output, place{name: "it begins in the output of " + op, op: op, from: from[op]})
 	})
-	loss := e.loss(sum, weight)
-	const inLoss = "every layer's output is finite, and it begins in the "
 	p.look(weight, place{name: inLoss + "sum of the pixels' weights (train.class_weights)"})
 	p.look(sum, place{name: inLoss + "loss, summed over the pixels"})
-	p.look(loss, place{name: inLoss + "loss"})
-	learners := e.learners(loss)
+	return sum, weight, kept
+}
+
+// lookBack adds gradients, in the order in which they come.
+func (p *probe) lookBack(learners []learner) {
 	for _, l := range slices.Backward(learners) {
 		p.look(l.grad, place{name: "the loss is finite, and it begins in the gradient of " + l.spec.Path()})
 	}
-	update(e.store, e.cfg, learners, in[3])
+}
+
+// probeChanged adds what the variables become.
+func (e *Engine) probeChanged(p *probe, g *graph.Graph) {
 	for v := range e.store.IterVariables() {
-		if v.ChangedInGraph(loss.Graph()) {
-			p.look(v.NodeValue(loss), place{name: "every gradient is finite, and it begins in the new value of " + v.Path()[1:]})
+		if v.ChangedInGraph(g) {
+			p.look(v.NodeValue(g), place{name: "every gradient is finite, and it begins in the new value of " + v.Path()[1:]})
 		}
 	}
 }
 
-// firstBad says which place is the first with NaN or Inf, and what it holds.
+// firstBad says which place is the first with NaN or Inf, and what it holds; empty where
+// there is none.
 func firstBad(places []place, found []contents) string {
 	bad := slices.IndexFunc(found, func(c contents) bool { return c.nans+c.infs > 0 })
 	if bad < 0 {
-		return "done again with every layer in sight the step gave no NaN or Inf, so its numbers are at the end of what float32 holds"
+		return ""
 	}
 	p, c := places[bad], found[bad]
 	if p.size == 1 {

@@ -100,8 +100,8 @@ func TestFirstBad(t *testing.T) {
 		"it begins in the output of conv1_1: of 8 values 3 are NaN and 5 Inf; that of images before it is at most 2.5": with(1, contents{3, 5, 0}),
 		"it begins in the loss, which is NaN": with(2, contents{1, 0, 0}),
 		"it begins in the loss, which is Inf": with(2, contents{0, 1, 0}),
-		"it begins in the gradient of conv1_1/bias: of 4 values 0 are NaN and 1 Inf, and the largest other magnitude is 3e+38":  with(3, contents{0, 1, 3e38}),
-		"done again with every layer in sight the step gave no NaN or Inf, so its numbers are at the end of what float32 holds": good,
+		"it begins in the gradient of conv1_1/bias: of 4 values 0 are NaN and 1 Inf, and the largest other magnitude is 3e+38": with(3, contents{0, 1, 3e38}),
+		"": good,
 	} {
 		require.Equal(t, want, firstBad(places, found))
 	}

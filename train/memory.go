@@ -39,18 +39,27 @@ var ErrNoMemoryStats = errors.New("the backend does not tell how much memory a c
 // tells what it needs, without holding weights or running anything. The error is
 // [ErrNoMemoryStats] where the backend does not tell, before anything is compiled.
 func (e *Engine) StepMemory(n, h, w int) (Memory, error) {
-	return e.memory("training step", n, h, w, (*Engine).stepGraph,
-		shapes.Make(dtypes.Float32), graph.RNGStateShape)
+	rest := []shapes.Shape{shapes.Make(dtypes.Float32), graph.RNGStateShape}
+	if micro := e.cfg.Accumulate; micro > 1 {
+		if n%micro != 0 {
+			return Memory{}, fmt.Errorf("a batch of %d images cannot be computed as %d equal micro-batches", n, micro)
+		}
+		return e.memory("training step", n/micro, h, w, (*Engine).microGraph, (*Engine).stepByMemory, rest...)
+	}
+	return e.memory("training step", n, h, w, (*Engine).stepGraph, graphMemory, rest...)
 }
+
+func graphMemory(_ *Engine, g *graph.Graph) (Memory, error) { return memoryOf(g) }
 
 // EvalMemory is StepMemory for scoring a batch whose labels have the images' size.
 func (e *Engine) EvalMemory(n, h, w int) (Memory, error) {
-	return e.memory("evaluation", n, h, w, (*Engine).evalGraph, shapes.Make(dtypes.Int32, n, 2))
+	return e.memory("evaluation", n, h, w, (*Engine).evalGraph, graphMemory, shapes.Make(dtypes.Int32, n, 2))
 }
 
 // memory compiles what build builds, for pixels, labels and rest as of stepInputs and
-// evalInputs.
-func (e *Engine) memory(kind string, n, h, w int, build func(*Engine, *model.Scope, []*graph.Node) []*graph.Node, rest ...shapes.Shape) (m Memory, err error) {
+// evalInputs, and has tell tell of it.
+func (e *Engine) memory(kind string, n, h, w int, build func(*Engine, *model.Scope, []*graph.Node) []*graph.Node,
+	tell func(*Engine, *graph.Graph) (Memory, error), rest ...shapes.Shape) (m Memory, err error) {
 	if _, ok := e.backend.(*xla.Backend); !ok {
 		return m, ErrNoMemoryStats
 	}
@@ -69,13 +78,19 @@ func (e *Engine) memory(kind string, n, h, w int, build func(*Engine, *model.Sco
 	}
 	defer probe.store.Finalize()
 	defer exec.Finalize()
+	if e.update != nil {
+		if probe.update, err = model.NewExec(e.backend, probe.store, probe.updateGraph); err != nil {
+			return m, fmt.Errorf("%s: %w", what, err)
+		}
+		defer probe.update.Finalize()
+	}
 	g, err := exec.Compile(append([]shapes.Shape{
 		shapes.Make(dtypes.Uint8, n, h, w, 3), shapes.Make(dtypes.Int32, n, 2), shapes.Make(dtypes.Uint8, n, h, w),
 	}, rest...)...)
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", what, err)
 	}
-	return memoryOf(g)
+	return tell(&probe, g)
 }
 
 // memoryOf is what XLA says of a compiled graph. GoMLX does not pass it on, hence the

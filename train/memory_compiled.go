@@ -2,6 +2,7 @@ package train
 
 import (
 	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -13,17 +14,21 @@ import (
 // has computed such a batch already: nothing is compiled again then. The error is
 // [ErrNoMemoryStats] where the backend does not tell.
 func (e *Engine) CompiledStepMemory(b *datasets.Batch) (Memory, error) {
-	in, err := e.stepInputs(b, 0, 0)
-	return e.compiledMemory(e.step, in, err)
+	in, err := e.firstInputs(b)
+	tell := graphMemory
+	if e.update != nil {
+		tell = (*Engine).stepByMemory
+	}
+	return e.compiledMemory(e.step, in, err, tell)
 }
 
 // CompiledMaskMemory is explained at [Engine.CompiledStepMemory].
 func (e *Engine) CompiledMaskMemory(b *datasets.Batch) (Memory, error) {
 	in, err := e.evalInputs(b)
-	return e.compiledMemory(e.masks, in, err)
+	return e.compiledMemory(e.masks, in, err, graphMemory)
 }
 
-func (e *Engine) compiledMemory(exec *model.Exec, in []*tensors.Tensor, failed error) (m Memory, err error) {
+func (e *Engine) compiledMemory(exec *model.Exec, in []*tensors.Tensor, failed error, tell func(*Engine, *graph.Graph) (Memory, error)) (m Memory, err error) {
 	defer recoverInto(&err, "memory of a compiled step")
 	defer finalize(in)
 	dims := make([]shapes.Shape, len(in))
@@ -37,5 +42,5 @@ func (e *Engine) compiledMemory(exec *model.Exec, in []*tensors.Tensor, failed e
 	if err != nil {
 		return m, err
 	}
-	return memoryOf(g)
+	return tell(e, g)
 }

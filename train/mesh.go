@@ -54,10 +54,11 @@ func newMesh(backend compute.Backend, n int) (*mesh, error) {
 	}, nil
 }
 
-// Whether each of stepInputs and of evalInputs is a part of the batch.
+// Whether each of stepInputs, of updateInputs and of evalInputs is a part of the batch.
 var (
-	stepSplit = [...]bool{true, true, true, false, false}
-	evalSplit = [...]bool{true, true, true, true}
+	stepSplit   = [...]bool{true, true, true, false, false}
+	updateSplit = [...]bool{false}
+	evalSplit   = [...]bool{true, true, true, true}
 )
 
 // spread makes exec compute on all devices, from inputs of which those in split are cut
@@ -107,6 +108,14 @@ func (m *mesh) placeOnce(v *model.Variable) error {
 	}
 	m.placed[v] = true
 	return nil
+}
+
+// size is how many devices there are.
+func (m *mesh) size() int {
+	if m == nil {
+		return 1
+	}
+	return m.devices
 }
 
 // place gives each device a copy of v. What has no value yet is an optimiser's slot, and

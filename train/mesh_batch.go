@@ -7,8 +7,7 @@ import (
 	"github.com/fcnx/fcnx/datasets"
 )
 
-// split cuts a batch into one part for each device, in the order of its samples. Only
-// what stepInputs and evalInputs read of it is cut.
+// split cuts a batch into one part for each device, in the order of its samples.
 func (m *mesh) split(b *datasets.Batch) ([]*datasets.Batch, error) {
 	if m == nil {
 		return []*datasets.Batch{b}, nil
@@ -18,15 +17,21 @@ func (m *mesh) split(b *datasets.Batch) ([]*datasets.Batch, error) {
 	}
 	parts := make([]*datasets.Batch, m.devices)
 	for i := range parts {
-		part := *b
-		part.N = b.N / m.devices
-		part.Images = cut(b.Images, i, m.devices)
-		part.Sizes = cut(b.Sizes, i, m.devices)
-		part.Labels = cut(b.Labels, i, m.devices)
-		part.LabelSizes = cut(b.LabelSizes, i, m.devices)
-		parts[i] = &part
+		parts[i] = part(b, i, m.devices)
 	}
 	return parts, nil
+}
+
+// part is the i-th of n equal parts of a batch. Only what stepInputs and evalInputs read of
+// it is cut.
+func part(b *datasets.Batch, i, n int) *datasets.Batch {
+	part := *b
+	part.N = b.N / n
+	part.Images = cut(b.Images, i, n)
+	part.Sizes = cut(b.Sizes, i, n)
+	part.Labels = cut(b.Labels, i, n)
+	part.LabelSizes = cut(b.LabelSizes, i, n)
+	return &part
 }
 
 // cut is the i-th of n equal parts.

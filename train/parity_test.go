@@ -129,7 +129,7 @@ func requireTorchLosses(t *testing.T, file *checkpoints.File, c trained, batch i
 
 	exec, err := model.NewExec(onXLA(t), store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		logits := e.net.Logits(scope, in[0], models.Pass{Training: true})
-		return e.learn(e.loss(models.CrossEntropy(logits, in[1], nil)), in[2])
+		return e.learn(e.loss(models.CrossEntropy(logits, in[1], nil)), nil, in[2])
 	})
 	require.NoError(t, err)
 	var tolerance struct{ Losses float64 }

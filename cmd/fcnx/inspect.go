@@ -101,6 +101,9 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 	if err != nil {
 		return usageError(err)
 	}
+	if parts := network.config.Train.Accumulate; options.memory && batch%max(1, parts) != 0 {
+		return usageError(fmt.Errorf("--batch %d: a batch of %[1]d images cannot be computed in the %d equal parts of train.accumulate; %d can", batch, parts, (batch/parts+1)*parts))
+	}
 	trace, err := network.trace(h, w)
 	if err != nil {
 		return usageError(err)
@@ -138,6 +141,9 @@ func (o inspectOptions) open(ctx context.Context, path string, warn func(string)
 	if o.stats {
 		return nil, usageError(errors.New("--stats is about weights; say which RUN or WEIGHTS"))
 	}
+	if o.memory {
+		return describedNetwork(o.network, "train.accumulate", "train.recompute")
+	}
 	return describedNetwork(o.network)
 }
 
@@ -174,14 +180,16 @@ func (n *network) trace(h, w int) (models.Trace, error) {
 	return trace.Until(last), err
 }
 
-// describedNetwork is a network without weights, as flags describe it.
-func describedNetwork(flags networkFlags) (*network, error) {
+// describedNetwork is a network without weights, as flags describe it. The keys too may
+// be set beside those that always may.
+func describedNetwork(flags networkFlags, too ...string) (*network, error) {
 	if flags.arch == "" {
 		return nil, usageError(errors.New("which network? Say a RUN or WEIGHTS, or describe one: --model fcn8s, and --encoder, --classes, --geometry, --set model.*"))
 	}
 	for _, set := range flags.sets {
-		if key, _, _ := strings.Cut(set, "="); !strings.HasPrefix(key, "model.") && !strings.HasPrefix(key, "preprocess.") && key != "augment.resize" {
-			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], and augment.resize, describe a network", set))
+		key, _, _ := strings.Cut(set, "=")
+		if !strings.HasPrefix(key, "model.") && !strings.HasPrefix(key, "preprocess.") && key != "augment.resize" && !slices.Contains(too, key) {
+			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], augment.resize, and with --memory train.accumulate and train.recompute, describe a network", set))
 		}
 	}
 	if flags.encoder == "" {

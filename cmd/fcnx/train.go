@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fcnx/fcnx/device"
 	"github.com/fcnx/fcnx/train"
 	"github.com/fcnx/fcnx/train/event"
 )
@@ -95,6 +96,20 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		return interrupted(ctx, specError(err), "nothing was trained yet")
 	}
 
+	// How much of it at a time, where that is to be found out.
+	var backend *device.Backend
+	idle := true
+	defer func() {
+		if idle && backend != nil { // else it has no end but that of the process
+			backend.Close()
+		}
+	}()
+	if plan.find != nil {
+		if backend, err = plan.openForBatch(ctx, data, warn, func(text string) { fmt.Fprintln(said, text) }); err != nil {
+			return interrupted(ctx, err, "nothing was trained yet")
+		}
+	}
+
 	// What is trained, and how: one network, or several one after the other.
 	fresh := plan.resumed == nil && plan.config.Model.Init == ""
 	stages, err := stagesOf(plan.config, data, fresh, plan.onceSaid(warn))
@@ -103,17 +118,12 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 	}
 
 	// What computes.
-	backend, err := openBackend(ctx, plan.config.Device, warn)
-	if err != nil {
-		return interrupted(ctx, backendError(err), "nothing was trained yet")
+	if backend == nil {
+		if backend, err = openBackend(ctx, plan.config.Device, warn); err != nil {
+			return interrupted(ctx, backendError(err), "nothing was trained yet")
+		}
 	}
 	warnOfPrecision(backend, warn, plan.config.Train.Precision)
-	idle := true
-	defer func() {
-		if idle { // else it has no end but that of the process
-			backend.Close()
-		}
-	}()
 
 	// What starts: the weights of a checkpoint, of another network, or fresh ones.
 	start, err := plan.start(ctx, data, stages, backend, warn)

@@ -20,6 +20,8 @@ type trainData struct {
 	samples  datasets.Source // of the validation set
 	trainLen int
 	weights  []float64 // of the classes; nil: none
+
+	trainSource, valSource datasets.Source // as the loaders read them
 }
 
 // openTrainData opens and checks both sets, and writes what follows from them, the
@@ -81,7 +83,8 @@ func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*
 			return nil, err
 		}
 	}
-	if err := d.openLoaders(ctx, cfg, trainSource, valSource); err != nil {
+	d.trainSource, d.valSource = trainSource, valSource
+	if err := d.openLoaders(ctx, cfg); err != nil {
 		return nil, err
 	}
 	if waste := d.train.PaddingWaste(); waste > 0.1 {
@@ -105,7 +108,7 @@ func (d *trainData) settleClasses(cfg *train.Config) error {
 	return nil
 }
 
-func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config, trainSource, valSource datasets.Source) error {
+func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config) error {
 	fixed, augment, h, w, err := transforms(cfg.Augment, cfg.Preprocess)
 	if err != nil {
 		return err
@@ -115,7 +118,7 @@ func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config, trainSou
 		Buckets: cfg.Data.Buckets, Seed: cfg.Run.Seed, Shuffle: cfg.Train.Shuffle,
 		Workers: cfg.Data.Workers, SkipBad: cfg.Data.BadSamples == train.BadSkip, CacheBytes: int64(cfg.Data.Cache) << 20, Multiple: multipleOf(cfg.Model.Geometry),
 	}
-	if d.train, err = datasets.NewLoader(ctx, trainSource, loader); err != nil {
+	if d.train, err = datasets.NewLoader(ctx, d.trainSource, loader); err != nil {
 		return fmt.Errorf("training set: %w", err)
 	}
 	loader.Augment, loader.Shuffle, loader.Height, loader.Width = nil, false, 0, 0
@@ -128,7 +131,7 @@ func (d *trainData) openLoaders(ctx context.Context, cfg *train.Config, trainSou
 	if cfg.Eval.Batch > 0 {
 		loader.Batch = cfg.Eval.Batch
 	}
-	if d.val, err = datasets.NewEvaluation(ctx, valSource, loader); err != nil {
+	if d.val, err = datasets.NewEvaluation(ctx, d.valSource, loader); err != nil {
 		return fmt.Errorf("validation set: %w", err)
 	}
 	return nil

@@ -50,7 +50,7 @@ func (o *trainOptions) register(cmd *cobra.Command) {
 		{"init", "model.init", "start from the weights of this `file or run`"},
 		{"steps", "train.steps", "updates in the whole run, as `N`"},
 		{"epochs", "train.epochs", "passes over the training set, as `N`"},
-		{"batch", "train.batch", "images a step, as `N`"},
+		{"batch", "train.batch", "images a step, as `N`; auto: as many as there is memory for, or auto:6GB"},
 		{"lr", "train.lr", "learning rate, as `X`"},
 		{"seed", "run.seed", "of weights, order, augmentation and dropout, as `N`"},
 		{"backend", "device.backend", "auto, cpu, cuda or go, as `name`"},
@@ -82,7 +82,8 @@ type trainPlan struct {
 	changes []train.Change
 	// pixelsFree tells that no key of [preprocess] was said: they are the weights' then.
 	pixelsFree bool
-	initial    *initial // what model.init names, once it is opened
+	initial    *initial     // what model.init names, once it is opened
+	find       *batchToFind // nil: train.batch is what it is
 	// watched is run.ui where it was said this time; how the run was watched before says
 	// nothing of who watches now.
 	watched string
@@ -95,8 +96,18 @@ type trainPlan struct {
 // what is said now must agree, or change nothing that counts, or be allowed.
 func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, error) {
 	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys()}
+	var find *batchToFind
 	for _, f := range o.keys {
 		if cmd.Flags().Changed(f.name) {
+			if f.name == "batch" {
+				var err error
+				if find, err = parseBatch(f.value.String()); err != nil {
+					return nil, err
+				}
+				if find != nil {
+					continue
+				}
+			}
 			sources.Sets = append(sources.Sets, f.key+"="+f.value.String())
 		}
 	}
@@ -115,11 +126,18 @@ func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, 
 	} else if o.allowChange {
 		return nil, errors.New("--allow-change is for --resume")
 	}
+	if find != nil {
+		some, _, err := train.Load(sources)
+		if err != nil {
+			return nil, err
+		}
+		sources.Sets = append(sources.Sets, fmt.Sprintf("train.batch=%d", smallestBatch(some))) // for the time being
+	}
 	config, err := validConfig(sources)
 	if err != nil {
 		return nil, err
 	}
-	return &trainPlan{config: config, watched: config.Run.UI, pixelsFree: pixelsUnsaid(sources)}, nil
+	return &trainPlan{config: config, find: find, watched: config.Run.UI, pixelsFree: pixelsUnsaid(sources)}, nil
 }
 
 func validConfig(sources train.Sources) (train.Config, error) {
