@@ -36,8 +36,9 @@ class Side:
         if not self.ready.get("ready"):
             raise SystemExit(f"bench: {self.name} began with {self.ready}, not with a ready line")
 
-    def ask(self, mode: str, steps: int) -> dict:
-        """Runs so many steps, whose seconds the answer has."""
+    def ask(self, mode: str, steps: int, uncounted: int = 0) -> dict:
+        """Runs so many steps, whose seconds the answer has, after some that do not count."""
+        steps += uncounted
         try:
             print(f"{mode} {steps}", file=self.process.stdin, flush=True)
         except BrokenPipeError:
@@ -45,8 +46,9 @@ class Side:
         answer = self.read(f"{mode} {steps}")
         if answer.get("mode") != mode or len(answer.get("seconds", ())) != steps:
             raise SystemExit(f"bench: {self.name} answered {mode} {steps} with {answer}")
+        answer["seconds"] = answer["seconds"][uncounted:]
         self.seconds.setdefault(mode, []).extend(answer["seconds"])
-        self.still.setdefault(mode, []).extend(answer.get("still_seconds", ()))
+        self.still.setdefault(mode, []).extend(answer.get("still_seconds", ())[uncounted:])
         self.peaks[mode] = max(self.peaks.get(mode, 0), answer["peak_rss_bytes"])
         self.device[mode] = max(self.device.get(mode, 0), answer.get("device_bytes", 0))
         return answer
@@ -103,10 +105,16 @@ class Side:
         return first if mode == "infer" else max(first, self.device.get(mode, 0))
 
 
+# Modes of which one follows the other in a run, so that none begins as after another program's turn.
+FOLLOWING = ("infer", "train", "update")
+
+
 def in_turns(sides: list[Side], rounds: int, steps: dict[str, int], note) -> None:
     """Rounds in which each side has its turn in each of its modes, so many steps; the order is turned around every other round.
 
-    A slow minute of the machine falls on all alike, and while one computes the others sleep.
+    A slow minute of the machine falls on all alike, and while one computes the others sleep. In the first step of a turn a program
+    finds caches that the others have filled, and memory that it has freed is slow to come again where it went back to the host
+    of a virtual machine meanwhile. That step does not count, for in a run each follows another.
     """
     for i in range(rounds):
         turn = sides if i % 2 == 0 else sides[::-1]
@@ -114,7 +122,7 @@ def in_turns(sides: list[Side], rounds: int, steps: dict[str, int], note) -> Non
             for side in turn:
                 if mode not in side.modes:
                     continue
-                answer = side.ask(mode, count)
+                answer = side.ask(mode, count, 1 if mode in FOLLOWING else 0)
                 note(f"round {i + 1}/{rounds}: {side.name}, {MODES.get(mode, mode)}: {min(answer['seconds']):.3f} s")
                 if mode == "product":
                     side.ready["multiply_adds_of_product"] = answer["multiply_adds"]

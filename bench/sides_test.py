@@ -44,13 +44,13 @@ class Sides(unittest.TestCase):
         there, back = ["1", "2", "3"], ["3", "2", "1"]
         want = []
         for order in (there, back):
-            want += [f"{mode} {who}" for mode in ("infer 3", "train 2") for who in order]
+            want += [f"{mode} {who}" for mode in ("infer 4", "train 3") for who in order]
             want += [f"product 3 {who}" for who in order if who != "3"]
         self.assertEqual(said, want)
         self.assertEqual(sides[1].summary()["median"], {"infer": 1.0, "train": 4.0})
         self.assertEqual(len(sides[1].summary()["seconds"]["train"]), 4)
         self.assertEqual(sides[2].summary()["compile_seconds"], {"infer": 1, "train": 2})
-        self.assertEqual(sides[2].summary()["peak_rss_bytes"], {"infer": 3, "train": 502})
+        self.assertEqual(sides[2].summary()["peak_rss_bytes"], {"infer": 3, "train": 503})
         self.assertEqual(set(sides[2].summary()), {"compile_seconds", "peak_rss_bytes", "seconds", "median", "min"})
         self.assertEqual(product(sides), {"1": 8000.0, "2": 4000.0})
 

@@ -34,7 +34,7 @@ def heading(report: dict) -> str:
     return (
         f"{net['arch']} {net['encoder']}, width {net['width']}, head {net['head']}, {net['classes']} classes, "
         f"on {where}{machine['cores']} cores of {machine['cpu']}, {report['date'][:10]}. fcnx {versions['fcnx']['fcnx']}, PyTorch {versions['torch']}. "
-        f"Medians of {report['rounds']} rounds, in turns of {steps}, the fastest step in brackets; "
+        f"Medians of {report['rounds']} rounds, in turns of {steps} after one that does not count, the fastest step in brackets; "
         f"first is the first step, with compilation; memory is the most {'of the GPU' if gpu(case) else 'that the process had'}, before training and in it."
     )
 

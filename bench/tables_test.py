@@ -84,7 +84,7 @@ class Tables(unittest.TestCase):
     def test_a_recorded_report(self):
         text = tables.page(self.report, self.before)
         self.assertIn("fcn8s vgg11_bn, width 4, head 8, 11 classes, on 2 cores of AMD EPYC, 2026-11-29. fcnx 0.1.0-dev, PyTorch 2.15.0", text)
-        self.assertIn("Medians of 2 rounds, in turns of 1 step, the", text)
+        self.assertIn("Medians of 2 rounds, in turns of 1 step after one that does not count, the", text)
         for case in self.report["cases"]:
             for name, side in case["sides"].items():
                 infer = f"{side['median']['infer']:.3f} (" if "infer" in side["median"] else "- | "
