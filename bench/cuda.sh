@@ -44,7 +44,7 @@ bench/venv.sh
 # is not through when its time is over is stopped in good order, which is exit code 130.
 say CamVid
 run=runs/cuda-camvid-$(date +%Y%m%d-%H%M%S)
-timeout --preserve-status -s INT "${MINUTES:-30}m" bin/fcnx train --config recipes/camvid-narrow.toml --data "camvid:$data" --backend cuda \
+timeout --foreground --preserve-status -s INT "${MINUTES:-30}m" bin/fcnx train --config recipes/camvid-narrow.toml --data "camvid:$data" --backend cuda \
 	--set model.width=64 --set model.head=4096 --set augment.resize= --epochs 400 --set eval.every_epochs=5 \
 	--out "${run%/*}" --name "${run##*/}" --ui plain "$@" || [[ $? == 130 ]] || failed=1
 .venv/bin/python bench/curve.py "$run" --doc docs/benchmarks.md --name cuda-camvid || failed=1

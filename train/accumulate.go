@@ -89,7 +89,7 @@ func (e *Engine) whole(g *graph.Graph) (loss, changed *graph.Node, learners []le
 // stepBy computes an update in micro-batches, and returns what updateGraph does.
 func (e *Engine) stepBy(b *datasets.Batch, at int64, lr float64) ([]*tensors.Tensor, error) {
 	for i := range e.cfg.Accumulate {
-		in, err := e.microInputs(b, at, i)
+		in, err := e.stagedMicro(&e.staged, b, at, i)
 		if err != nil {
 			return nil, err
 		}
@@ -113,10 +113,15 @@ func (e *Engine) firstInputs(b *datasets.Batch) ([]*tensors.Tensor, error) {
 // microInputs are those of microGraph for the i-th micro-batch of b, ordered as
 // stepInputs are. Its dropout depends on nothing but the seed, the step and i.
 func (e *Engine) microInputs(b *datasets.Batch, at int64, i int) ([]*tensors.Tensor, error) {
+	return e.stagedMicro(nil, b, at, i)
+}
+
+// stagedMicro are microInputs, of which what from has is taken.
+func (e *Engine) stagedMicro(from *staged, b *datasets.Batch, at int64, i int) ([]*tensors.Tensor, error) {
 	if b.N%e.cfg.Accumulate != 0 {
 		return nil, fmt.Errorf("a batch of %d images cannot be computed as %d equal micro-batches", b.N, e.cfg.Accumulate)
 	}
-	return e.trainInputs(b, at, i, e.cfg.Accumulate, float64(i))
+	return e.trainInputs(from, b, at, i, e.cfg.Accumulate, float64(i))
 }
 
 // updateInputs are those of updateGraph: the rate, for each device.

@@ -156,7 +156,7 @@ func (e *Engine) compute(b *datasets.Batch, at int64, lr float64) ([]*tensors.Te
 	if e.update != nil {
 		return e.stepBy(b, at, lr)
 	}
-	in, err := e.stepInputs(b, at, lr)
+	in, err := e.trainInputs(&e.staged, b, at, 0, 1, lr)
 	if err != nil {
 		return nil, err
 	}
@@ -211,12 +211,12 @@ func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor
 // stepInputs are those of stepGraph; where several devices compute, the first one's and
 // then the others'. Dropout of a step depends on nothing but the seed and the step.
 func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) ([]*tensors.Tensor, error) {
-	return e.trainInputs(b, at, 0, 1, lr)
+	return e.trainInputs(nil, b, at, 0, 1, lr)
 }
 
 // trainInputs are stepInputs for the i-th of n equal parts of b, with any scalar in the
-// place of the rate.
-func (e *Engine) trainInputs(b *datasets.Batch, at int64, i, n int, scalar float64) (in []*tensors.Tensor, err error) {
+// place of the rate. What from has of them is taken; nil: all are made.
+func (e *Engine) trainInputs(from *staged, b *datasets.Batch, at int64, i, n int, scalar float64) (in []*tensors.Tensor, err error) {
 	parts, err := e.mesh.split(part(b, i, n))
 	if err != nil {
 		return nil, err
@@ -227,7 +227,7 @@ func (e *Engine) trainInputs(b *datasets.Batch, at int64, i, n int, scalar float
 	}
 	seed := int64(chance.Uint64() >> 1)
 	for device, part := range parts {
-		batch := e.staged.take(b, i*len(parts)+device)
+		batch := from.take(b, i*len(parts)+device)
 		if batch == nil {
 			batch = batchInputs(part)
 		}

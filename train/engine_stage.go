@@ -68,9 +68,9 @@ func (s staged) free() {
 }
 
 // take returns the i-th part of b where that is what is staged, and leaves it to the caller;
-// nil where it is not.
+// nil where it is not. Only steps take: a compilation may outlive the loop over Stage.
 func (s *staged) take(b *datasets.Batch, i int) []*tensors.Tensor {
-	if s.batch != b || i >= len(s.inputs) {
+	if s == nil || s.batch != b || i >= len(s.inputs) {
 		return nil
 	}
 	part := s.inputs[i]

@@ -19,8 +19,8 @@ type Stepper interface {
 	// CompileStep and CompileEval get ready for batches of b's shape. Where that
 	// takes work, they first call before with what it is.
 	CompileStep(b *datasets.Batch, before Before) error
-	// CompileEval is also called while other methods are, before the first call of Eval, but
-	// for itself.
+	// CompileEval is also called beside Step, and beside what saves, but never beside itself
+	// or Eval.
 	CompileEval(b *datasets.Batch, before Before) error
 	// Compiled returns what was compiled since it was last asked, also while CompileEval
 	// goes on.
@@ -101,6 +101,7 @@ func (l *Loop) Run(ctx context.Context, p Progress) (Progress, error) {
 	err := s.run(ctx)
 	cause := context.Cause(ctx)
 	stopped := err != nil && cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, cause))
+	s.ahead.leave()
 	if !stopped {
 		_ = s.ahead.wait(ctx) // the Stepper is to be closed
 	}
@@ -231,11 +232,11 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 	}
 	s.Emit(record)
 	s.telling = s.Now().Sub(end)
-	s.lookAhead()
 	if err := s.diverged(b, result); err != nil {
 		s.spoilt = true
 		return err
 	}
+	s.lookAhead()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fcnx/fcnx/datasets"
 )
@@ -14,6 +15,8 @@ import (
 type ahead struct {
 	first chan struct{} // closed when the first compilation begins
 	over  chan struct{} // closed when there is nothing more to compile
+
+	left atomic.Bool // nobody wants what is not begun yet
 
 	mu    sync.Mutex
 	begun []string // what was, or is being, compiled
@@ -26,7 +29,7 @@ func lookAhead(shapes []datasets.BatchShape, get func(*datasets.Batch, Before) e
 	go func() {
 		defer close(a.over)
 		for _, shape := range shapes {
-			if get(shape.Blank(), a.begins) != nil {
+			if a.left.Load() || get(shape.Blank(), a.begins) != nil {
 				return
 			}
 		}
@@ -95,9 +98,21 @@ func (a *ahead) wait(ctx context.Context) error {
 		return nil
 	}
 	select {
+	case <-a.over: // perhaps without having begun anything
+		return nil
+	default:
+	}
+	select {
 	case <-a.over:
 		return nil
 	case <-ctx.Done():
 		return &CompilingError{a.now(), ctx.Err()}
+	}
+}
+
+// leave lets a compilation that is under way be the last one.
+func (a *ahead) leave() {
+	if a != nil {
+		a.left.Store(true)
 	}
 }

@@ -32,8 +32,8 @@ func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (
 }
 
 // prepareFor puts what the cuda plugin reads in the environment there, before it is
-// loaded. Nothing else of fcnx changes the environment of its own process, and other
-// plugins get it as it is.
+// loaded. Nothing else of fcnx changes the environment of its own process, and for other
+// plugins it stays as it is.
 func prepareFor(cuda device.CUDAOptions, warn func(string)) func(kind string) error {
 	return func(kind string) error {
 		if kind != device.CUDA {

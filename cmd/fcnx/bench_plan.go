@@ -65,8 +65,8 @@ func (o *benchOptions) plan(cmd *cobra.Command, warn func(string)) (*benchPlan, 
 	return p, p.settle()
 }
 
-// smallest is the batch that gives each device an image.
-func (p *benchPlan) smallest() int { return p.config.Device.Devices }
+// smallest is the batch of one image for each device in each micro-batch.
+func (p *benchPlan) smallest() int { return smallestBatch(p.config) }
 
 // load reads the configuration, of which the last stage is timed.
 func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string)) (err error) {
@@ -134,7 +134,7 @@ func (o *benchOptions) shapes(p *benchPlan) error {
 			return fmt.Errorf("--batch %q: 1 to %d images", text, 1<<16)
 		}
 		if n%p.smallest() != 0 {
-			return fmt.Errorf("--batch %d: %d devices cannot share it evenly", n, p.smallest())
+			return fmt.Errorf("--batch %d: it is no multiple of %d, which is device.devices times train.accumulate", n, p.smallest())
 		}
 		p.batches = append(p.batches, n)
 	}

@@ -17,8 +17,8 @@ func freeMemory() int64 {
 		text, _ := os.ReadFile("/sys/fs/cgroup/" + name)
 		return text
 	}
-	if left, ok := containerMemory(read("memory.max"), read("memory.current"), read("memory.stat")); ok {
-		free = min(free, left)
+	if left, ok := containerMemory(read("memory.max"), read("memory.current"), read("memory.stat")); ok && (free <= 0 || left < free) {
+		free = left
 	}
 	return free
 }

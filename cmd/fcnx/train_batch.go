@@ -120,7 +120,8 @@ func (f *batchToFind) available(backend *device.Backend) (limit int64, of string
 }
 
 // memory is what a stage needs for a batch, in bytes: the training step, or the
-// evaluation where that is of larger images, and what is copied of weights and slots.
+// evaluation where that is of more pixels at a time, beside what the step keeps between steps,
+// and what is copied of weights and slots.
 func (s *stage) memory(data *trainData, backend *device.Backend, batch int) (int64, error) {
 	engine, err := newEngine(backend, s.config.Device, s.engine(data, nil))
 	if err != nil {
@@ -129,21 +130,21 @@ func (s *stage) memory(data *trainData, backend *device.Backend, batch int) (int
 	defer engine.Close()
 	devices := s.config.Device.Devices
 	step, eval := largestShape(data.train.Shapes()), largestShape(data.val.Shapes())
-	needed, err := engine.StepMemory(batch/devices, step.H, step.W)
+	ofStep, err := engine.StepMemory(batch/devices, step.H, step.W)
 	if err != nil {
 		return 0, err
 	}
-	most := needed.Needed()
+	most := ofStep.Needed()
 	evalBatch := s.config.Eval.Batch
 	if evalBatch == 0 {
 		evalBatch = batch
 	}
-	if evalBatch*eval.H*eval.W > batch*step.H*step.W {
-		needed, err := engine.EvalMemory((evalBatch+devices-1)/devices, eval.H, eval.W)
+	if max(1, s.config.Train.Accumulate)*evalBatch*eval.H*eval.W > batch*step.H*step.W {
+		ofEval, err := engine.EvalMemory((evalBatch+devices-1)/devices, eval.H, eval.W)
 		if err != nil {
 			return 0, err
 		}
-		most = max(most, needed.Needed())
+		most = max(most, ofEval.Needed()+max(0, ofStep.Arguments-ofEval.Arguments))
 	}
 	if backend.Kind == device.CUDA {
 		return most, nil // of each card; copies are in the memory of the machine

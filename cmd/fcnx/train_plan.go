@@ -119,7 +119,11 @@ func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, 
 		}
 	}
 	if o.resume != "" {
-		p, err := o.planResume(sources, warn)
+		var found []string
+		if find != nil {
+			found = []string{"train.batch"}
+		}
+		p, err := o.planResume(sources, warn, found...)
 		if p != nil || err != nil {
 			return p, err
 		}

@@ -15,11 +15,15 @@ import (
 )
 
 // planResume returns nil where there is no run yet to go on with: `--resume` in a
-// job that is started over and over must also start it the first time.
-func (o *trainOptions) planResume(asked train.Sources, warn func(string)) (*trainPlan, error) {
+// job that is started over and over must also start it the first time. The keys that are
+// found out are those of the run, whatever was asked.
+func (o *trainOptions) planResume(asked train.Sources, warn func(string), found ...string) (*trainPlan, error) {
 	wanted, origins, err := train.Load(asked)
 	if err != nil {
 		return nil, err
+	}
+	for _, key := range found {
+		delete(origins, key)
 	}
 	dir := o.resume
 	if dir == latest {
