@@ -98,7 +98,7 @@ class Side:
 
     def on_device(self, mode: str) -> int:
         """Bytes of the accelerator that a mode needs: as its allocator counts, or as XLA says of the compiled graph
-        (Needed in train/memory.go); 0 where nobody tells."""
+        (CompiledMemory.Needed in train/event/event.go); 0 where nobody tells."""
         if graph := self.ready.get("device_memory", {}).get(mode):
             return graph["arguments"] + graph["outputs"] - graph["aliased"] + graph["temporaries"] + graph["code"]
         first = self.ready.get("device_bytes", {}).get(mode, 0)

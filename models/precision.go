@@ -8,8 +8,8 @@ import (
 // A network in bfloat16 is one of mixed precision, as PyTorch's autocast makes one. Weights
 // are float32, and each convolution rounds its own to bfloat16 where it multiplies: so the
 // gradient that arrives at a weight is float32 again. What comes out is rounded to bfloat16,
-// is float32 until bias, batch norm and relu are done, and is kept as bfloat16. Behind the score layers, where
-// there are few numbers and all of them matter, everything is float32.
+// is float32 until bias, batch norm and relu are done, and is kept as bfloat16. Behind the
+// score layers, where there are few numbers and all of them matter, everything is float32.
 //
 // What is added up over pixels is added up in float32 (biases, the statistics of batch norm,
 // the 49 windows of fc6 that a pixel is in): bfloat16 has eight bits, and 256 + 1 is 256.

@@ -30,9 +30,8 @@ func (r *Recomputed) stage(in *graph.Node, pass Pass, forward func(*graph.Node, 
 
 // Gradient is the gradient of loss by the values of vars, in their order.
 //
-// The recomputation begins with its input plus zero times the first number of the gradient
-// that it waits for. XLA may not leave that out, because of NaN, and so it neither takes
-// the recomputation for what it has computed before nor does it early.
+// The recomputation begins with its input [After] the gradient that it waits for, so that XLA
+// neither takes it for what it has computed before nor does it early.
 func (r *Recomputed) Gradient(loss *graph.Node, vars []Variable, values []*graph.Node) []*graph.Node {
 	if r == nil {
 		return graph.Gradient(loss, values...)
@@ -68,8 +67,7 @@ func (r *Recomputed) Gradient(loss *graph.Node, vars []Variable, values []*graph
 	back := by(loss, 0, outs)
 	for s := len(r.stages); s >= lowest; s-- {
 		stage, g := r.stages[s-1], graph.StopGradient(back[s-lowest])
-		zero := graph.ConvertDType(graph.MulScalar(firstOf(g), 0), stage.in.DType()) // images are float32 in any case
-		in := graph.Add(stage.in, graph.StopGradient(zero))
+		in := After(stage.in, g)
 		product := graph.ReduceAllSum(graph.Mul(stage.again(in), g))
 		if s == lowest {
 			by(product, s, nil)
@@ -79,9 +77,4 @@ func (r *Recomputed) Gradient(loss *graph.Node, vars []Variable, values []*graph
 		back[s-1-lowest] = graph.Add(back[s-1-lowest], below[0])
 	}
 	return grads
-}
-
-// firstOf is the first number of x, a scalar.
-func firstOf(x *graph.Node) *graph.Node {
-	return graph.Reshape(graph.Slice(graph.Reshape(x, x.Shape().Size()), graph.AxisRange(0, 1)))
 }

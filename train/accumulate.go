@@ -118,10 +118,18 @@ func (e *Engine) microInputs(b *datasets.Batch, at int64, i int) ([]*tensors.Ten
 
 // stagedMicro are microInputs, of which what from has is taken.
 func (e *Engine) stagedMicro(from *staged, b *datasets.Batch, at int64, i int) ([]*tensors.Tensor, error) {
-	if b.N%e.cfg.Accumulate != 0 {
-		return nil, fmt.Errorf("a batch of %d images cannot be computed as %d equal micro-batches", b.N, e.cfg.Accumulate)
+	if err := e.checkMicro(b.N); err != nil {
+		return nil, err
 	}
 	return e.trainInputs(from, b, at, i, e.cfg.Accumulate, float64(i))
+}
+
+// checkMicro is an error for a batch of n images that has no equal micro-batches.
+func (e *Engine) checkMicro(n int) error {
+	if n%e.cfg.Accumulate != 0 {
+		return fmt.Errorf("a batch of %d images cannot be computed as %d equal micro-batches", n, e.cfg.Accumulate)
+	}
+	return nil
 }
 
 // updateInputs are those of updateGraph: the rate, for each device.
@@ -154,15 +162,18 @@ func (e *Engine) compileUpdate() (*graph.Graph, error) {
 	return e.update.Compile(dims...)
 }
 
-// stepByMemory is what a step needs whose first graph is micro: the larger of what both
-// do, each with the variables that lie beside it meanwhile, the optimiser's slots or the
-// frozen weights.
-func (e *Engine) stepByMemory(micro *graph.Graph) (most Memory, err error) {
+// stepMemory is what a step needs whose only graph is first, or of two the first: then it is
+// the larger of what both do, each with the variables that lie beside it meanwhile, the
+// optimiser's slots or the frozen weights.
+func (e *Engine) stepMemory(first *graph.Graph) (most Memory, err error) {
+	if e.update == nil {
+		return memoryOf(first)
+	}
 	update, err := e.compileUpdate()
 	if err != nil {
 		return most, err
 	}
-	for _, g := range []*graph.Graph{micro, update} {
+	for _, g := range []*graph.Graph{first, update} {
 		m, err := memoryOf(g)
 		if err != nil {
 			return most, err

@@ -88,11 +88,8 @@ func (s *session) compiled(err error) error {
 
 func (s *session) tellCompiled() {
 	for _, c := range s.Stepper.Compiled() {
-		record := event.Compiled{Head: event.Head{Time: s.Now()}, Step: s.Step, What: c.What, Seconds: c.Took.Seconds(), Background: s.ahead.has(c.What)}
-		if c.Memory != nil {
-			memory := event.CompiledMemory(*c.Memory)
-			record.Memory = &memory
-		}
-		s.Emit(record)
+		s.Emit(event.Compiled{
+			Head: event.Head{Time: s.Now()}, Step: s.Step, What: c.What, Seconds: c.Took.Seconds(), Background: s.ahead.has(c.What), Memory: c.Memory,
+		})
 	}
 }

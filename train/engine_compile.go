@@ -50,16 +50,14 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 		return err
 	}
 	defer finalize(in)
-	dims := make([]shapes.Shape, len(in))
-	for i, t := range in {
-		dims[i] = t.Shape()
-	}
 	begin := e.now()
-	g, err := e.build(exec, dims)
+	g, err := e.build(exec, shapesOf(in))
 	tell := graphMemory
-	if exec == e.step && e.update != nil && err == nil {
-		tell = (*Engine).stepByMemory
-		_, err = e.compileUpdate()
+	if exec == e.step {
+		tell = (*Engine).stepMemory
+		if e.update != nil && err == nil {
+			_, err = e.compileUpdate()
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
@@ -73,6 +71,14 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 		e.tidy()
 	}
 	return nil
+}
+
+func shapesOf(ts []*tensors.Tensor) []shapes.Shape {
+	dims := make([]shapes.Shape, len(ts))
+	for i, t := range ts {
+		dims[i] = t.Shape()
+	}
+	return dims
 }
 
 // Compiled implements [Stepper].

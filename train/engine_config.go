@@ -27,8 +27,9 @@ type EngineConfig struct {
 	// Resized says that evaluation shows the network images of another size than
 	// their labels: its logits are then brought to the labels' size.
 	Resized bool
-	// Compiled is called after each compilation for a step, an evaluation or a prediction, before what was compiled runs, and by the
-	// goroutine that compiled: beside steps too ([Engine.CompileEval]). nil: nothing is.
+	// Compiled is called after each compilation for a step, an evaluation or a prediction,
+	// before what was compiled runs, and by the goroutine that compiled: beside steps too
+	// ([Engine.CompileEval]). nil: nothing is.
 	Compiled func()
 	// Winograd has evaluation and prediction use Winograd's algorithm ([models.Pass]).
 	Winograd bool

@@ -92,19 +92,16 @@ func (e *Engine) learning() (learners []learner) {
 //
 // That gradient is computed from the weights of the layer above, and so before these may move
 // where they are (donate). Without a word about it XLA's CPU moves them at any time,
-// and hands the layer below a copy: 0.5 GB and a sixth of a step for FCN-8s VGG16.
-// A barrier is no such word, for XLA takes it away before it orders copies; a
-// multiplication by zero is, which it may not leave out because of NaN. A gradient that
-// begins with NaN or Inf so spoils one variable more: the step is lost anyway.
+// and hands the layer below a copy: 0.5 GB and a sixth of a step for FCN-8s VGG16. A gradient
+// that begins with NaN or Inf so spoils one variable more ([models.After]): the step is lost
+// anyway.
 func inTurn(learners []learner) {
 	grads := make([]*graph.Node, len(learners))
 	for i, l := range learners {
 		grads[i] = l.grad
 	}
 	for i := 1; i < len(learners); i++ {
-		below := grads[i-1]
-		first := graph.Reshape(graph.Slice(graph.Reshape(below, below.Shape().Size()), graph.AxisRange(0, 1)))
-		learners[i].grad = graph.Add(grads[i], graph.MulScalar(first, 0))
+		learners[i].grad = models.After(grads[i], grads[i-1])
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -41,11 +40,7 @@ func newLent(from *model.Store, mesh *mesh) *lent {
 func (l *lent) during(exec *model.Exec, inputs []*tensors.Tensor, run func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	dims := make([]shapes.Shape, len(inputs))
-	for i, t := range inputs {
-		dims[i] = t.Shape()
-	}
-	if _, err := exec.Compile(dims...); err != nil {
+	if _, err := exec.Compile(shapesOf(inputs)...); err != nil {
 		finalize(inputs)
 		return err
 	}

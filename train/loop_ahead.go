@@ -77,30 +77,33 @@ func (s *session) lookAhead() {
 
 // awaitAhead waits for what is being compiled ahead, as for any compilation.
 func (s *session) awaitAhead(ctx context.Context) error {
-	if s.ahead == nil {
+	if s.ahead.isOver() {
 		return nil
 	}
-	select {
-	case <-s.ahead.over:
-		return nil
-	default:
-	}
-	what := s.ahead.now()
-	if err := s.compiles(what); err != nil {
+	if err := s.compiles(s.ahead.now()); err != nil {
 		return err
 	}
 	return s.ahead.wait(ctx)
 }
 
-// wait ends with a [*CompilingError] where ctx does. Of a nil one there is nothing to wait for.
-func (a *ahead) wait(ctx context.Context) error {
+// isOver tells whether there is nothing more to compile, as of a nil one. Until it is,
+// something was begun.
+func (a *ahead) isOver() bool {
 	if a == nil {
-		return nil
+		return true
 	}
 	select {
-	case <-a.over: // perhaps without having begun anything
-		return nil
+	case <-a.over:
+		return true
 	default:
+		return false
+	}
+}
+
+// wait ends with a [*CompilingError] where ctx does.
+func (a *ahead) wait(ctx context.Context) error {
+	if a.isOver() {
+		return nil
 	}
 	select {
 	case <-a.over:

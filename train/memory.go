@@ -10,27 +10,12 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/fcnx/fcnx/train/event"
 )
 
 // Memory is XLA's own account of a compiled graph, in bytes on the device.
-type Memory struct {
-	// Arguments are the batch, the weights and the optimiser's slots.
-	Arguments int64 `json:"arguments"`
-	// Outputs are what comes out, new weights among it.
-	Outputs int64 `json:"outputs"`
-	// Aliased is the part of the outputs that is written over arguments.
-	Aliased int64 `json:"aliased"`
-	// Temporaries are what the graph keeps while it runs: activations above all.
-	Temporaries int64 `json:"temporaries"`
-	// Code is the program; on the CPU XLA counts it as nothing.
-	Code int64 `json:"code"`
-}
-
-// Needed is what has to be free on the device to run the graph: all of it, but what
-// is aliased only once. XLA's allocator may take more.
-func (m Memory) Needed() int64 {
-	return m.Arguments + m.Outputs - m.Aliased + m.Temporaries + m.Code
-}
+type Memory = event.CompiledMemory
 
 // ErrNoMemoryStats says that a backend does not tell what a graph needs. XLA does.
 var ErrNoMemoryStats = errors.New("the backend does not tell how much memory a compiled graph needs")
@@ -39,14 +24,15 @@ var ErrNoMemoryStats = errors.New("the backend does not tell how much memory a c
 // tells what it needs, without holding weights or running anything. The error is
 // [ErrNoMemoryStats] where the backend does not tell, before anything is compiled.
 func (e *Engine) StepMemory(n, h, w int) (Memory, error) {
-	rest := []shapes.Shape{shapes.Make(dtypes.Float32), graph.RNGStateShape}
-	if micro := e.cfg.Accumulate; micro > 1 {
-		if n%micro != 0 {
-			return Memory{}, fmt.Errorf("a batch of %d images cannot be computed as %d equal micro-batches", n, micro)
+	build := (*Engine).stepGraph
+	if e.update != nil {
+		if err := e.checkMicro(n); err != nil {
+			return Memory{}, err
 		}
-		return e.memory("training step", n/micro, h, w, (*Engine).microGraph, (*Engine).stepByMemory, rest...)
+		n /= e.cfg.Accumulate
+		build = (*Engine).microGraph
 	}
-	return e.memory("training step", n, h, w, (*Engine).stepGraph, graphMemory, rest...)
+	return e.memory("training step", n, h, w, build, (*Engine).stepMemory, shapes.Make(dtypes.Float32), graph.RNGStateShape)
 }
 
 func graphMemory(_ *Engine, g *graph.Graph) (Memory, error) { return memoryOf(g) }

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -15,11 +14,7 @@ import (
 // [ErrNoMemoryStats] where the backend does not tell.
 func (e *Engine) CompiledStepMemory(b *datasets.Batch) (Memory, error) {
 	in, err := e.firstInputs(b)
-	tell := graphMemory
-	if e.update != nil {
-		tell = (*Engine).stepByMemory
-	}
-	return e.compiledMemory(e.step, in, err, tell)
+	return e.compiledMemory(e.step, in, err, (*Engine).stepMemory)
 }
 
 // CompiledMaskMemory is explained at [Engine.CompiledStepMemory].
@@ -31,14 +26,10 @@ func (e *Engine) CompiledMaskMemory(b *datasets.Batch) (Memory, error) {
 func (e *Engine) compiledMemory(exec *model.Exec, in []*tensors.Tensor, failed error, tell func(*Engine, *graph.Graph) (Memory, error)) (m Memory, err error) {
 	defer recoverInto(&err, "memory of a compiled step")
 	defer finalize(in)
-	dims := make([]shapes.Shape, len(in))
-	for i, t := range in {
-		dims[i] = t.Shape()
-	}
 	if failed != nil {
 		return m, failed
 	}
-	g, err := exec.Compile(dims...) // found among those that are compiled
+	g, err := exec.Compile(shapesOf(in)...) // found among those that are compiled
 	if err != nil {
 		return m, err
 	}

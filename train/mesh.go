@@ -7,7 +7,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/distributed"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/core/tensors/dtensor"
 	"github.com/gomlx/gomlx/ml/model"
@@ -83,11 +82,7 @@ func (m *mesh) ready(exec *model.Exec, store *model.Store, inputs []*tensors.Ten
 	if m == nil {
 		return nil
 	}
-	dims := make([]shapes.Shape, len(inputs))
-	for i, t := range inputs {
-		dims[i] = t.Shape()
-	}
-	if _, err := exec.Compile(dims...); err != nil {
+	if _, err := exec.Compile(shapesOf(inputs)...); err != nil {
 		return err
 	}
 	for v := range store.IterVariables() {

@@ -120,14 +120,20 @@ type Compiled struct {
 
 // CompiledMemory is what a compiled graph takes on its device, in bytes, by XLA's account.
 type CompiledMemory struct {
-	Arguments   int64 `json:"arguments"` // the batch, the weights and the optimiser's slots
-	Outputs     int64 `json:"outputs"`
-	Aliased     int64 `json:"aliased"` // the part of the outputs that is written over arguments
+	// Arguments are the batch, the weights and the optimiser's slots.
+	Arguments int64 `json:"arguments"`
+	// Outputs are what comes out, new weights among it.
+	Outputs int64 `json:"outputs"`
+	// Aliased is the part of the outputs that is written over arguments.
+	Aliased int64 `json:"aliased"`
+	// Temporaries are what the graph keeps while it runs: activations above all.
 	Temporaries int64 `json:"temporaries"`
-	Code        int64 `json:"code"`
+	// Code is the program; on the CPU XLA counts it as nothing.
+	Code int64 `json:"code"`
 }
 
-// Needed is what has to be free on the device to run the graph.
+// Needed is what has to be free on the device to run the graph: all of it, but what
+// is aliased only once. XLA's allocator may take more.
 func (m CompiledMemory) Needed() int64 {
 	return m.Arguments + m.Outputs - m.Aliased + m.Temporaries + m.Code
 }
