@@ -9,20 +9,27 @@ import (
 
 // convolve is a k by k convolution with bias: x [N,H,W,in] becomes
 // [N,H+2pad-k+1,W+2pad-k+1,out]. Its kernel is "weight" [k,k,in,out], its bias
-// "bias" [out]. A 3x3 convolution of many channels may be
-// Winograd's.
+// "bias" [out].
 func (p Pass) convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *graph.Node {
+	return biased(p.unbiased(scope, x, out, k, pad))
+}
+
+// biased adds bias [C] to every pixel of x [N,H,W,C].
+func biased(x, bias *graph.Node) *graph.Node { return graph.Add(x, spread(bias, x)) }
+
+// unbiased is what [Pass.convolve] adds its bias to, and that bias. A 3x3 convolution of many
+// channels may be Winograd's.
+func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int) (y, bias *graph.Node) {
 	x = p.narrow(x)
 	g, dtype, in := x.Graph(), wideDType(x), x.Shape().Dim(-1)
 	kernel := p.narrow(scope.VariableWithShape("weight", shapes.Make(dtype, k, k, in, out)).NodeValue(g))
-	bias := scope.VariableWithShape("bias", shapes.Make(dtype, out)).NodeValue(g)
+	bias = scope.VariableWithShape("bias", shapes.Make(dtype, out)).NodeValue(g)
 	n, h, w := x.Shape().Dim(0), x.Shape().Dim(1)+2*pad-k+1, x.Shape().Dim(2)+2*pad-k+1
 
 	// Padding is added before, not by a plain convolution: the gradient of the kernel is
 	// then up to twice as fast on XLA's CPU, and the rest as fast as it was
 	// (docs/benchmarks.md). It also allows the paper's padding of 100, for which
 	// GoMLX's padded convolution has no gradient.
-	var y *graph.Node
 	switch {
 	case k == 3 && pad == 1 && min(in, out) >= winogradChannels && p.winograd(x):
 		y = winograd(x, kernel)
@@ -37,9 +44,8 @@ func (p Pass) convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *grap
 		y = graph.Reshape(y, n, h, w, out)
 	}
 	y = wide(y)
-	y = graph.Add(y, spread(bias, y))
 	y.AssertDims(n, h, w, out)
-	return y
+	return y, bias
 }
 
 // wideProduct is from how many columns of its weights on a product's gradient is worth
@@ -110,29 +116,6 @@ func sumPixels(x *graph.Node) *graph.Node {
 func relu(x *graph.Node) *graph.Node {
 	zero := graph.ScalarZero(x.Graph(), x.DType())
 	return graph.Where(graph.LessOrEqual(x, zero), graph.ZerosLike(x), x)
-}
-
-// maxPool halves height and width of x [N,H,W,C], which comes out of a relu. An
-// odd last row or column is dropped, or in ceil mode pooled alone.
-//
-// The largest of a window's four pixels is found by comparing strided views of
-// the whole: where several are equal (flat image regions make that common) the
-// gradient goes to the first, as in PyTorch, while GoMLX's ReduceMax would send
-// it to each of them.
-func maxPool(x *graph.Node, ceil bool) *graph.Node {
-	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
-	if ceil {
-		x = padRightBelow(x, h%2, w%2) // zeros are no larger than what a relu gives
-	} else if h%2+w%2 > 0 {
-		x = crop(x, 0, 0, h-h%2, w-w%2)
-	}
-	h, w = x.Shape().Dim(1)/2, x.Shape().Dim(2)/2
-	x = graph.Reshape(x, n, h, 2, w, 2, c)
-	at := func(i, j int) *graph.Node {
-		v := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisElem(i), graph.AxisRange(), graph.AxisElem(j), graph.AxisRange())
-		return graph.Reshape(v, n, h, w, c)
-	}
-	return graph.Max(graph.Max(at(0, 0), at(0, 1)), graph.Max(at(1, 0), at(1, 1)))
 }
 
 // dropout zeroes each element with probability p in training and scales the rest

@@ -50,9 +50,10 @@ func (c Config) stage(scope *model.Scope, x *graph.Node, s, depth int, pass Pass
 			pad = paperPad
 		}
 		place := fmt.Sprintf("%d_%d", s+1, i+1)
-		x = pass.tap("conv"+place, pass.convolve(enter("conv%s", place), x, channels, 3, pad))
+		y, bias := pass.unbiased(enter("conv%s", place), x, channels, 3, pad)
+		x = pass.tap("conv"+place, biased(y, bias))
 		if c.batchNorm() {
-			x = pass.tap("bn"+place, pass.batchNorm(enter("bn%s", place), "bn"+place, x))
+			x = pass.tap("bn"+place, pass.batchNorm(enter("bn%s", place), "bn"+place, y, bias))
 		}
 		x = pass.tap("relu"+place, pass.narrow(relu(x)))
 	}

@@ -1,0 +1,22 @@
+package models
+
+import "github.com/gomlx/gomlx/core/graph"
+
+// withGradient is y = forward(inputs), whose gradient by the inputs is backward(dy), one for
+// each, in place of what graph.Gradient makes of forward. Both shapes are the inputs'.
+//
+// GoMLX knows custom gradients of the identity alone. So the inputs and y go through one
+// each: the gradient comes to that behind y first, which keeps what backward makes of it for
+// those before the inputs; what comes through forward meanwhile is dropped, and XLA leaves
+// it out.
+func withGradient(inputs []*graph.Node, forward func(inputs []*graph.Node) *graph.Node, backward func(dy *graph.Node) []*graph.Node) *graph.Node {
+	var gradients []*graph.Node
+	ahead := make([]*graph.Node, len(inputs))
+	for i, x := range inputs {
+		ahead[i] = graph.IdentityWithCustomGradient(x, func(_, _ *graph.Node) *graph.Node { return gradients[i] })
+	}
+	return graph.IdentityWithCustomGradient(forward(ahead), func(_, dy *graph.Node) *graph.Node {
+		gradients = backward(dy)
+		return dy
+	})
+}
