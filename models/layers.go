@@ -34,14 +34,17 @@ func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int) (y, b
 	case k == 3 && pad == 1 && min(in, out) >= winogradChannels && p.winograd(x):
 		y = winograd(x, kernel)
 	case k == 3:
-		y = graph.Convolve(padAround(x, pad), kernel).NoPadding().Done()
+		y = p.lean(x, kernel, func(x, kernel *graph.Node) *graph.Node {
+			return graph.Convolve(padAround(x, pad), kernel).NoPadding().Done()
+		})
 	default:
 		// fc6 (7x7) and the 1x1 layers have few pixels and many channels: there the
 		// gradients of a convolution run at a sixth of its forward speed on XLA's
 		// CPU, and those of one matrix product do not (docs/benchmarks.md).
-		y = graph.Reshape(p.unfold(padAround(x, pad), k), n*h*w, k*k*in)
-		y = matrixProduct(y, graph.Reshape(kernel, k*k*in, out))
-		y = graph.Reshape(y, n, h, w, out)
+		y = p.lean(x, kernel, func(x, kernel *graph.Node) *graph.Node {
+			x = graph.Reshape(p.unfold(padAround(x, pad), k), n*h*w, k*k*in)
+			return graph.Reshape(matrixProduct(x, graph.Reshape(kernel, k*k*in, out)), n, h, w, out)
+		})
 	}
 	y = wide(y)
 	y.AssertDims(n, h, w, out)
@@ -111,11 +114,14 @@ func sumPixels(x *graph.Node) *graph.Node {
 	return graph.ReduceSum(rows, 0, 1)
 }
 
-// relu passes no gradient where x is zero, as PyTorch's does; graph.Max would. NaN
+// relu passes no gradient where x is zero, as PyTorch's does; that of graph.Max would. NaN
 // stays NaN: a network that broke must not compute on as if it were a dead one.
 func relu(x *graph.Node) *graph.Node {
-	zero := graph.ScalarZero(x.Graph(), x.DType())
-	return graph.Where(graph.LessOrEqual(x, zero), graph.ZerosLike(x), x)
+	return withGradient([]*graph.Node{x}, func(in []*graph.Node) *graph.Node {
+		return graph.MaxScalar(in[0], 0)
+	}, func(dy *graph.Node) []*graph.Node {
+		return []*graph.Node{graph.Where(graph.LessOrEqual(x, graph.ScalarZero(x.Graph(), x.DType())), graph.ZerosLike(dy), dy)}
+	})
 }
 
 // dropout zeroes each element with probability p in training and scales the rest
