@@ -20,16 +20,3 @@ func withGradient(inputs []*graph.Node, forward func(inputs []*graph.Node) *grap
 		return dy
 	})
 }
-
-// lean is op(x, kernel) whose gradient needs x and the kernel alone: what else op makes on
-// its way is made once more then. Of a convolution that is x with its padding, which is as
-// large as x, and which XLA would keep beside what x is made of.
-func (p Pass) lean(x, kernel *graph.Node, op func(x, kernel *graph.Node) *graph.Node) *graph.Node {
-	return withGradient([]*graph.Node{x, kernel}, func(in []*graph.Node) *graph.Node {
-		return op(in[0], in[1])
-	}, func(dy *graph.Node) []*graph.Node {
-		dy = graph.StopGradient(dy)
-		x := After(graph.StopGradient(x), dy)
-		return graph.Gradient(graph.ReduceAllSum(graph.Mul(op(x, kernel), dy)), x, kernel)
-	})
-}

@@ -50,7 +50,8 @@ func (c Config) stage(scope *model.Scope, x *graph.Node, s, depth int, pass Pass
 			pad = paperPad
 		}
 		place := fmt.Sprintf("%d_%d", s+1, i+1)
-		y, bias := pass.unbiased(enter("conv%s", place), x, channels, 3, pad)
+		// The first of a stage reads what was pooled: that is small, and takes time to be pooled again.
+		y, bias := pass.unbiased(enter("conv%s", place), x, channels, 3, pad, i == 0)
 		x = pass.tap("conv"+place, biased(y, bias))
 		if c.batchNorm() {
 			x = pass.tap("bn"+place, pass.batchNorm(enter("bn%s", place), "bn"+place, y, bias))
