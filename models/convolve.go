@@ -48,7 +48,7 @@ func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int, keep 
 	if keep {
 		y = op(x, kernel)
 	} else {
-		y = lean(x, kernel, op)
+		y = p.lean(x, kernel, op)
 	}
 	y = wide(y)
 	y.AssertDims(n, h, w, out)
@@ -58,13 +58,23 @@ func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int, keep 
 // lean is op(x, kernel) whose gradient needs x and the kernel alone: what else op makes on
 // its way is made once more then. Of a convolution that is x with its padding, which is as
 // large as x, and which XLA would keep beside what x is made of.
-func lean(x, kernel *graph.Node, op func(x, kernel *graph.Node) *graph.Node) *graph.Node {
+//
+// In a stage that is computed again the gradient of x waits for the kernel's, of which both
+// factors have to be laid out anew, so that these are gone by then.
+func (p Pass) lean(x, kernel *graph.Node, op func(x, kernel *graph.Node) *graph.Node) *graph.Node {
 	return withGradient([]*graph.Node{x, kernel}, func(in []*graph.Node) *graph.Node {
 		return op(in[0], in[1])
 	}, func(dy *graph.Node) []*graph.Node {
 		dy = graph.StopGradient(dy)
 		x := After(graph.StopGradient(x), dy)
-		return graph.Gradient(graph.ReduceAllSum(graph.Mul(op(x, kernel), dy)), x, kernel)
+		by := func(of, kernel *graph.Node) *graph.Node {
+			return graph.Gradient(graph.ReduceAllSum(graph.Mul(op(x, kernel), dy)), of)[0]
+		}
+		dw := by(kernel, kernel)
+		if p.again {
+			return []*graph.Node{by(x, After(kernel, graph.StopGradient(dw))), dw}
+		}
+		return []*graph.Node{by(x, kernel), dw}
 	})
 }
 

@@ -144,7 +144,9 @@ func TestEngineFreezes(t *testing.T) {
 			after := take(t, e)
 			for _, v := range e.net.Variables() {
 				frozen := slices.ContainsFunc(test.frozen, func(prefix string) bool { return strings.HasPrefix(v.Layer, prefix) })
-				require.Equal(t, frozen, bytes.Equal(fresh[v.Path()].data, after[v.Path()].data), v.Path())
+				// Batch norm takes a bias before it away again: its gradient is zero.
+				useless := v.Name == "bias" && strings.HasPrefix(v.Layer, "conv")
+				require.Equal(t, frozen || useless, bytes.Equal(fresh[v.Path()].data, after[v.Path()].data), v.Path())
 				_, moves := after["sgd/"+v.Path()]
 				require.Equal(t, !frozen && v.Learns(), moves, "momentum of %s", v.Path())
 			}

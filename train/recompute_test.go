@@ -52,21 +52,19 @@ func TestRecomputationChangesNothing(t *testing.T) {
 	}
 }
 
-// XLA does compute it again: what a step keeps while it runs grows with the batch by less
-// than two thirds of what it does where everything is kept.
+// XLA does compute it again: what a step keeps while it runs is less than four fifths of
+// what it is where everything is kept.
 func TestRecomputationSavesMemory(t *testing.T) {
 	t.Parallel()
-	growth := func(recompute bool) int64 {
+	temporaries := func(recompute bool) int64 {
 		e := newEngine(t, func(c *EngineConfig) {
-			c.Net.Arch, c.Net.Encoder, c.Net.Width, c.Train.Recompute = "fcn32s", "vgg13", 8, recompute
+			c.Net.Arch, c.Net.Encoder, c.Net.Width, c.Train.Recompute = "fcn32s", "vgg13", 32, recompute
 		})
-		one, err := e.StepMemory(1, 64, 64)
+		memory, err := e.StepMemory(8, 128, 128)
 		require.NoError(t, err)
-		four, err := e.StepMemory(4, 64, 64)
-		require.NoError(t, err)
-		return (four.Temporaries - one.Temporaries) / 3
+		return memory.Temporaries
 	}
-	kept, recomputed := growth(false), growth(true)
-	t.Logf("temporaries an image: %d bytes, recomputed %d", kept, recomputed)
-	require.Less(t, 3*recomputed, 2*kept)
+	kept, recomputed := temporaries(false), temporaries(true)
+	t.Logf("temporaries: %d bytes, recomputed %d", kept, recomputed)
+	require.Less(t, 5*recomputed, 4*kept)
 }
