@@ -14,23 +14,30 @@ func crop(x *graph.Node, top, left, h, w int) *graph.Node {
 	return graph.Slice(x, graph.AxisRange(), graph.AxisRange(top, top+h), graph.AxisRange(left, left+w), graph.AxisRange())
 }
 
-// spread repeats v [C] for every pixel of x [N,H,W,C]. It is a product with ones, row
-// by row, so that its gradient, a sum over all pixels, is one too: XLA's CPU does
-// that three times as fast as a reduction (docs/benchmarks.md), and summing rows
-// first keeps the digits.
+// spread repeats v [C] for every pixel of x [N,H,W,C].
 func spread(v, x *graph.Node) *graph.Node {
-	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
-	ones := graph.Ones(x.Graph(), shapes.Make(x.DType(), n*h, w, 1))
-	rows := graph.BroadcastToDims(graph.Reshape(v, 1, 1, c), n*h, 1, c)
-	return graph.Reshape(graph.EinsumAxes(ones, rows, [][2]int{{2, 1}}, [][2]int{{0, 0}}), n, h, w, c)
+	return withGradient([]*graph.Node{v}, func(in []*graph.Node) *graph.Node {
+		return graph.BroadcastToDims(graph.Reshape(in[0], 1, 1, 1, v.Shape().Dim(0)), x.Shape().Dimensions...)
+	}, func(dy *graph.Node) []*graph.Node {
+		return []*graph.Node{sumPixels(dy)}
+	})
 }
 
-// sumPixels sums x [N,H,W,C] over all pixels, in the way that is explained at spread.
+// sumPixels sums x [N,H,W,C] over all pixels. First a few rows at a time are added, by which
+// what XLA computes of x only to have it summed is not written down; the rest is a product
+// with ones, row by row, which XLA's CPU does three times as fast as a reduction
+// (docs/benchmarks.md), and which keeps the digits.
 func sumPixels(x *graph.Node) *graph.Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
-	ones := graph.Ones(x.Graph(), shapes.Make(x.DType(), n*h, 1, w))
-	rows := graph.EinsumAxes(ones, graph.Reshape(x, n*h, w, c), [][2]int{{2, 1}}, [][2]int{{0, 0}})
-	return graph.ReduceSum(rows, 0, 1)
+	rows, few := n*h, 16
+	for rows%few > 0 {
+		few /= 2
+	}
+	rows /= few
+	x = graph.ReduceSum(graph.Reshape(x, rows, few, w*c), 1)
+	ones := graph.Ones(x.Graph(), shapes.Make(x.DType(), rows, 1, w))
+	x = graph.EinsumAxes(ones, graph.Reshape(x, rows, w, c), [][2]int{{2, 1}}, [][2]int{{0, 0}})
+	return graph.ReduceSum(x, 0, 1)
 }
 
 // relu passes no gradient where x is zero, as PyTorch's does; that of graph.Max would. NaN

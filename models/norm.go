@@ -47,7 +47,7 @@ func normalise(x, weight, bias *graph.Node) (y, mean, variance *graph.Node) {
 	still := graph.StopGradient(x)
 	count := float64(x.Shape().Size() / x.Shape().Dim(-1))
 	mean = graph.DivScalar(sumPixels(still), count)
-	centred := graph.Sub(still, everywhere(mean, x))
+	centred := graph.Sub(still, spread(mean, x))
 	variance = graph.DivScalar(sumPixels(graph.Square(centred)), count)
 	s := sigma(variance)
 
@@ -55,14 +55,14 @@ func normalise(x, weight, bias *graph.Node) (y, mean, variance *graph.Node) {
 		x, weight, bias := in[0], in[1], in[2]
 		scale := graph.Div(weight, s)
 		shift := graph.Sub(bias, graph.Mul(mean, scale))
-		return graph.Add(graph.Mul(x, everywhere(scale, x)), everywhere(shift, x))
+		return graph.Add(graph.Mul(x, spread(scale, x)), spread(shift, x))
 	}, func(dy *graph.Node) []*graph.Node {
 		sum, product := sumPixels(dy), sumPixels(graph.Mul(dy, centred))
 		// What dy has of a constant and of x is taken away, for neither changes y. To XLA a
 		// division is dear: it does it once for all that needs dx.
 		along := graph.Div(graph.DivScalar(product, count), graph.Square(s))
-		dx := graph.Sub(graph.Sub(dy, everywhere(graph.DivScalar(sum, count), x)), graph.Mul(centred, everywhere(along, x)))
-		dx = graph.Div(graph.Mul(dx, everywhere(weight, x)), everywhere(s, x))
+		dx := graph.Sub(graph.Sub(dy, spread(graph.DivScalar(sum, count), x)), graph.Mul(centred, spread(along, x)))
+		dx = graph.Div(graph.Mul(dx, spread(weight, x)), spread(s, x))
 		return []*graph.Node{dx, graph.Div(product, s), sum}
 	})
 	return y, mean, variance
@@ -70,11 +70,6 @@ func normalise(x, weight, bias *graph.Node) (y, mean, variance *graph.Node) {
 
 func sigma(variance *graph.Node) *graph.Node {
 	return graph.Sqrt(graph.AddScalar(variance, normEpsilon))
-}
-
-// everywhere repeats v [C] for every pixel of x [N,H,W,C], where no gradient goes through it.
-func everywhere(v, x *graph.Node) *graph.Node {
-	return graph.BroadcastToDims(graph.Reshape(v, 1, 1, 1, v.Shape().Dim(0)), x.Shape().Dimensions...)
 }
 
 func average(running, batch *graph.Node) *graph.Node {
