@@ -90,6 +90,7 @@ type bench struct {
 	plan    *benchPlan
 	backend *device.Backend
 	engine  *train.Engine
+	engines []*train.Engine // engine, and what else there is to close
 	product *device.Product
 	cases   []*benchCase
 	closers []func()
@@ -132,13 +133,8 @@ func timed(run func(ctx context.Context) error) func(context.Context) (time.Dura
 // open prepares all that was asked for. Nothing is compiled yet.
 func (b *bench) open(ctx context.Context) error {
 	var err error
-	cfg := b.plan.config
-	b.engine, err = newEngine(b.backend, b.plan.config.Device, train.EngineConfig{
-		Net: cfg.Network(), Preprocess: cfg.Preprocess.Models(), Train: cfg.Train, Precision: cfg.Train.Precision,
-		Seed: cfg.Run.Seed, Devices: cfg.Device.Devices, Now: time.Now, Resized: cfg.Augment.Resize != "",
-	})
-	if err != nil {
-		return usageError(err)
+	if b.engine, err = b.newEngine(false); err != nil {
+		return err
 	}
 	for _, part := range []struct {
 		names []string
@@ -156,6 +152,20 @@ func (b *bench) open(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// newEngine makes an engine, which is closed with all else. resized is that of [train.EngineConfig].
+func (b *bench) newEngine(resized bool) (*train.Engine, error) {
+	cfg := b.plan.config
+	engine, err := newEngine(b.backend, cfg.Device, train.EngineConfig{
+		Net: cfg.Network(), Preprocess: cfg.Preprocess.Models(), Train: cfg.Train, Precision: cfg.Train.Precision,
+		Seed: cfg.Run.Seed, Devices: cfg.Device.Devices, Now: time.Now, Resized: resized,
+	})
+	if err != nil {
+		return nil, usageError(err)
+	}
+	b.engines = append(b.engines, engine)
+	return engine, nil
 }
 
 // run times everything: once each to compile, and to see what memory that takes, and
@@ -244,9 +254,11 @@ func (b *bench) close() {
 	if b.product != nil {
 		b.product.Close()
 	}
-	if b.engine == nil {
-		b.backend.Close()
-		return
+	idle := true
+	for _, e := range b.engines {
+		idle = e.Close() && idle
 	}
-	closeEngine(b.engine, b.backend)
+	if idle {
+		b.backend.Close()
+	}
 }

@@ -34,12 +34,18 @@ func (b *bench) openData(ctx context.Context) error {
 		}
 	}
 	if b.plan.wants(partEval) {
+		scorer := b.engine
+		if b.plan.config.Augment.Resize != "" {
+			if scorer, err = b.newEngine(true); err != nil {
+				return err
+			}
+		}
 		shape := data.val.Shapes()[0]
 		b.cases = append(b.cases, &benchCase{
 			part: partEval, name: fmt.Sprintf("evaluation of %d images", data.val.Samples()), unit: "images", amount: float64(data.val.Samples()),
 			batch: shape.N, h: shape.H, w: shape.W,
 			once: timed(func(ctx context.Context) error {
-				_, err := train.Evaluate(ctx, b.engine, data.val.Pass, len(data.classes), nil, nil)
+				_, err := train.Evaluate(ctx, scorer, data.val.Pass, len(data.classes), nil, nil)
 				return err
 			}),
 		})
