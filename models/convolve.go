@@ -16,9 +16,7 @@ func (p Pass) convolve(scope *model.Scope, x *graph.Node, out, k, pad int) *grap
 // biased adds bias [C] to every pixel of x [N,H,W,C].
 func biased(x, bias *graph.Node) *graph.Node { return graph.Add(x, spread(bias, x)) }
 
-// unbiased is what [Pass.convolve] adds its bias to, and that bias. A 3x3 convolution of many
-// channels may be Winograd's. keep: what becomes of x before it is multiplied is kept for the
-// gradient, and not made once more.
+// unbiased is what [Pass.convolve] adds its bias to, and that bias. keep is that of [convolution].
 func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int, keep bool) (y, bias *graph.Node) {
 	x = p.narrow(x)
 	g, dtype, in := x.Graph(), wideDType(x), x.Shape().Dim(-1)
@@ -30,65 +28,77 @@ func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int, keep 
 	// then up to twice as fast on XLA's CPU, and the rest as fast as it was
 	// (docs/benchmarks.md). It also allows the paper's padding of 100, for which
 	// GoMLX's padded convolution has no gradient.
-	op := func(x, kernel *graph.Node) *graph.Node {
+	c := convolution{keep: keep, again: p.again, plain: func(x, kernel *graph.Node) *graph.Node {
 		return graph.Convolve(padAround(x, pad), kernel).NoPadding().Done()
-	}
+	}}
 	switch {
-	case k == 3 && pad == 1 && min(in, out) >= winogradChannels && p.winograd(x):
-		op = winograd
 	case k != 3:
 		// fc6 (7x7) and the 1x1 layers have few pixels and many channels: there the
 		// gradients of a convolution run at a sixth of its forward speed on XLA's
 		// CPU, and those of one matrix product do not (docs/benchmarks.md).
-		op = func(x, kernel *graph.Node) *graph.Node {
+		c.plain = func(x, kernel *graph.Node) *graph.Node {
 			x = graph.Reshape(p.unfold(padAround(x, pad), k), n*h*w, k*k*in)
 			return graph.Reshape(matrixProduct(x, graph.Reshape(kernel, k*k*in, out)), n, h, w, out)
 		}
-	}
-	switch {
 	case in == 3:
-		y = ofColours(x, kernel, op)
-	case keep:
-		y = op(x, kernel)
-	default:
-		y = p.lean(x, kernel, op)
+		// XLA's CPU lays three channels out number by number, and takes half as long again
+		// for it as for four.
+		c.ahead = func(x, kernel *graph.Node) *graph.Node {
+			return c.plain(padAxis(x, 3, 0, 1), padAxis(kernel, 2, 0, 1))
+		}
+	case pad == 1 && min(in, out) >= winogradChannels && p.winograd(x):
+		c.ahead = winograd
+		if n*h*w >= winogradPixels {
+			c.back = winogradBack
+		}
 	}
-	y = wide(y)
+	y = wide(c.of(x, kernel))
 	y.AssertDims(n, h, w, out)
 	return y, bias
 }
 
-// ofColours is op(x, kernel) of three channels, with a fourth of zeros: XLA's CPU lays three
-// out number by number, and takes half as long again for it. That is no gain to the
-// kernel's gradient, which is made of three.
-func ofColours(x, kernel *graph.Node, op func(x, kernel *graph.Node) *graph.Node) *graph.Node {
-	return withGradient([]*graph.Node{x, kernel}, func(in []*graph.Node) *graph.Node {
-		return op(padAxis(in[0], 3, 0, 1), padAxis(in[1], 2, 0, 1))
-	}, func(dy *graph.Node) []*graph.Node {
-		return graph.Gradient(graph.ReduceAllSum(graph.Mul(op(x, kernel), graph.StopGradient(dy))), x, kernel)
-	})
+// convolution is how pixels x and a kernel become y, and how the gradient comes back.
+type convolution struct {
+	plain func(x, kernel *graph.Node) *graph.Node
+	// ahead is as good as plain on the way there; nil: plain is taken.
+	ahead func(x, kernel *graph.Node) *graph.Node
+	// back is as good as what graph.Gradient makes of plain for x; nil: that is taken.
+	back func(dy, kernel *graph.Node) *graph.Node
+	// keep: what plain makes of x before it multiplies is kept for the gradient of the kernel,
+	// if XLA likes; else it is made again then. Of a convolution that is x with its padding, as
+	// large as x, which XLA would keep beside what x is made of.
+	keep bool
+	// again: of a stage that is computed again (Recomputed), where memory counts most. The
+	// gradient of x waits for the kernel's, whose factors have to be laid out anew, so that
+	// these are gone by then.
+	again bool
 }
 
-// lean is op(x, kernel) whose gradient needs x and the kernel alone: what else op makes on
-// its way is made once more then. Of a convolution that is x with its padding, which is as
-// large as x, and which XLA would keep beside what x is made of.
-//
-// In a stage that is computed again the gradient of x waits for the kernel's, of which both
-// factors have to be laid out anew, so that these are gone by then.
-func (p Pass) lean(x, kernel *graph.Node, op func(x, kernel *graph.Node) *graph.Node) *graph.Node {
+func (c convolution) of(x, kernel *graph.Node) *graph.Node {
+	if c.ahead == nil {
+		c.ahead = c.plain
+		if c.keep {
+			return c.plain(x, kernel)
+		}
+	}
 	return withGradient([]*graph.Node{x, kernel}, func(in []*graph.Node) *graph.Node {
-		return op(in[0], in[1])
+		return c.ahead(in[0], in[1])
 	}, func(dy *graph.Node) []*graph.Node {
-		dy = graph.StopGradient(dy)
-		x := After(graph.StopGradient(x), dy)
-		by := func(of, kernel *graph.Node) *graph.Node {
-			return graph.Gradient(graph.ReduceAllSum(graph.Mul(op(x, kernel), dy)), of)[0]
+		dy, x := graph.StopGradient(dy), x
+		if !c.keep {
+			x = After(graph.StopGradient(x), dy)
 		}
-		dw := by(kernel, kernel)
-		if p.again {
-			return []*graph.Node{by(x, After(kernel, graph.StopGradient(dw))), dw}
+		by := func(what, kernel *graph.Node) *graph.Node {
+			return graph.Gradient(graph.ReduceAllSum(graph.Mul(c.plain(x, kernel), dy)), what)[0]
 		}
-		return []*graph.Node{by(x, kernel), dw}
+		dw, then := by(kernel, kernel), kernel
+		if c.again && !c.keep {
+			then = After(kernel, graph.StopGradient(dw))
+		}
+		if c.back != nil {
+			return []*graph.Node{c.back(dy, then), dw}
+		}
+		return []*graph.Node{by(x, then), dw}
 	})
 }
 

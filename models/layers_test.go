@@ -56,14 +56,19 @@ func slowConvolve(x grid, kernel, bias []float64, k, pad int, y, dy grid) (dx gr
 
 func TestConvolveAgainstLoops(t *testing.T) {
 	for _, backend := range bothBackends {
-		for _, c := range []struct{ k, pad, h, w, out int }{
-			{3, 1, 5, 4, 2}, {3, 1, 1, 1, 2}, {3, 0, 4, 3, 2}, // conv1_1 to conv5_4
-			{7, 3, 4, 5, 2}, {7, 3, 1, 1, 2}, {7, 0, 8, 9, 2}, {7, 0, 7, 7, 2}, {7, 3, 2, 3, wideProduct}, // fc6
-			{1, 0, 3, 4, 2}, {1, 0, 1, 1, 2}, {1, 0, 3, 4, wideProduct}, // fc7 and the scores
+		for _, c := range []struct {
+			k, pad, h, w, in, out int
+			keep, again           bool
+		}{
+			{k: 3, pad: 1, h: 5, w: 4, in: 3, out: 2, keep: true}, {k: 3, pad: 1, h: 1, w: 1, in: 3, out: 2, keep: true}, // conv1_1
+			{k: 3, pad: 1, h: 5, w: 4, in: 2, out: 3}, {k: 3, h: 4, w: 3, in: 2, out: 2}, // to conv5_4
+			{k: 3, pad: 1, h: 5, w: 4, in: 2, out: 3, keep: true}, {k: 3, pad: 1, h: 5, w: 4, in: 2, out: 3, again: true},
+			{k: 7, pad: 3, h: 4, w: 5, in: 3, out: 2}, {k: 7, pad: 3, h: 1, w: 1, in: 3, out: 2}, {k: 7, h: 8, w: 9, in: 3, out: 2}, // fc6
+			{k: 7, h: 7, w: 7, in: 3, out: 2}, {k: 7, pad: 3, h: 2, w: 3, in: 3, out: wideProduct},
+			{k: 1, h: 3, w: 4, in: 3, out: 2, keep: true}, {k: 1, h: 1, w: 1, in: 3, out: 2, keep: true}, {k: 1, h: 3, w: 4, in: 3, out: wideProduct, keep: true}, // fc7 and the scores
 		} {
-			t.Run(fmt.Sprintf("%s/%dx%d pad %d on %dx%d to %d", backend, c.k, c.k, c.pad, c.h, c.w, c.out), func(t *testing.T) {
-				const in = 3
-				out := c.out
+			t.Run(fmt.Sprintf("%s/%+v", backend, c), func(t *testing.T) {
+				in, out := c.in, c.out
 				rng := rand.New(rand.NewPCG(uint64(c.k), uint64(c.h)))
 				x := randomGrid(rng, 2, c.h, c.w, in)
 				y := newGrid(2, c.h+2*c.pad-c.k+1, c.w+2*c.pad-c.k+1, out)
@@ -75,7 +80,7 @@ func TestConvolveAgainstLoops(t *testing.T) {
 				create(t, store, "/fc6/weight", kernel, []int{c.k, c.k, in, out})
 				create(t, store, "/fc6/bias", bias, []int{out})
 				got, err := model.CallOnceN(Backend(t, backend), store, func(s *model.Scope, x, dy *graph.Node) []*graph.Node {
-					y := Pass{}.convolve(s.In("fc6"), x, out, c.k, c.pad)
+					y := biased(Pass{again: c.again}.unbiased(s.In("fc6"), x, out, c.k, c.pad, c.keep))
 					loss := graph.ReduceAllSum(graph.Mul(y, dy))
 					wrt := []*graph.Node{x, store.GetVariable("/fc6/weight").NodeValue(x), store.GetVariable("/fc6/bias").NodeValue(x)}
 					return append([]*graph.Node{y}, graph.Gradient(loss, wrt...)...)

@@ -6,7 +6,11 @@ import (
 
 // winogradChannels is from how many channels on, going in and coming out, XLA's transforms
 // on a CPU cost less than the products that they save (docs/benchmarks.md).
-const winogradChannels = 128
+const winogradChannels = 64
+
+// winogradPixels is from how many pixels on the gradient of them is: below, turning and
+// transforming the kernels takes as long as it saves.
+const winogradPixels = 3000
 
 // The matrices of Winograd's F(4,3) in one dimension (Lavin and Gray, Fast Algorithms
 // for Convolutional Neural Networks, 2016, section 4.3): four neighbouring outputs of a
@@ -41,7 +45,7 @@ var (
 // eight bits that it has are too few for the sums and differences of neighbours that Winograd
 // multiplies, and what multiplies bfloat16 fast does so without him.
 func (p Pass) winograd(x *graph.Node) bool {
-	return p.Winograd && !p.Training && !x.DType().IsHalfPrecision()
+	return p.Winograd && !x.DType().IsHalfPrecision()
 }
 
 // winograd is the 3x3 convolution of x [N,H,W,in] with kernel [3,3,in,out] and a border
@@ -51,8 +55,7 @@ func (p Pass) winograd(x *graph.Node) bool {
 // take XLA minutes to compile. The result differs from that of a plain convolution by some 2e-6 of
 // the largest value.
 //
-// Training has plain ones: the kernel's gradient is no faster in this way, and what the
-// other two save is lost in the memory that six convolutions at a time take.
+// The kernel's gradient would be no faster in this way.
 func winograd(x, kernel *graph.Node) *graph.Node {
 	n, h, w, in := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	tiles := (w + 3) / 4
@@ -75,6 +78,11 @@ func winograd(x, kernel *graph.Node) *graph.Node {
 	}
 	y := graph.Reshape(graph.Concatenate(outputs, 3), n, h, 4*tiles, kernel.Shape().Dim(3))
 	return crop(y, 0, 0, h, w)
+}
+
+// winogradBack is the gradient of winograd's x, by the kernel turned around.
+func winogradBack(dy, kernel *graph.Node) *graph.Node {
+	return winograd(dy, graph.TransposeAllAxes(graph.Reverse(kernel, 0, 1), 0, 1, 3, 2))
 }
 
 // weigh is the sum of nodes of one shape, each times its weight; those of weight zero

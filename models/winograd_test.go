@@ -13,8 +13,8 @@ import (
 	"github.com/fcnx/fcnx/device/devicetest"
 )
 
-// Winograd's convolution is the plain one, for every width beside the fours in which it
-// works.
+// Winograd's convolution is the plain one, and so are its gradients, for every width beside
+// the fours in which it works.
 func TestWinograd(t *testing.T) {
 	for _, backend := range bothBackends {
 		for _, c := range []struct{ h, w int }{{1, 1}, {2, 2}, {4, 3}, {3, 4}, {5, 5}, {1, 6}, {4, 7}, {8, 8}, {3, 9}} {
@@ -23,18 +23,26 @@ func TestWinograd(t *testing.T) {
 				rng := rand.New(rand.NewPCG(uint64(c.h), uint64(c.w)))
 				x, y := randomGrid(rng, 2, c.h, c.w, in), newGrid(2, c.h, c.w, out)
 				kernel := floats(rng, 9*in*out)
-				slowConvolve(x, kernel, make([]float64, out), 3, 1, y, newGrid(y.n, y.h, y.w, y.c))
+				dy := randomGrid(rng, y.n, y.h, y.w, y.c)
+				dx, dkernel, _ := slowConvolve(x, kernel, make([]float64, out), 3, 1, y, dy)
+				of := convolution{ahead: winograd, back: winogradBack, plain: func(x, kernel *graph.Node) *graph.Node {
+					return graph.Convolve(padAround(x, 1), kernel).NoPadding().Done()
+				}}
 				got := run(t, Backend(t, backend), func(a []*graph.Node) []*graph.Node {
-					return []*graph.Node{winograd(a[0], graph.Reshape(a[1], 3, 3, in, out))}
-				}, x.tensor(), kernel)
+					x, kernel := a[0], graph.Reshape(a[1], 3, 3, in, out)
+					y := of.of(x, kernel)
+					return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, a[2])), x, kernel)...)
+				}, x.tensor(), kernel, dy.tensor())
 				requireNear(t, y.values, y.dims(), got[0], 1e-12, "result")
+				requireNear(t, dx.values, x.dims(), got[1], 1e-12, "gradient of the input")
+				requireNear(t, dkernel, []int{3, 3, in, out}, got[2], 1e-12, "gradient of the kernel")
 			})
 		}
 	}
 }
 
-// Only where nothing is trained, somebody asked for it and channels are many is it used;
-// there the digits differ, a little.
+// Only where somebody asked for it and channels are many is it used; there the digits
+// differ, a little.
 func TestWinogradIsUsed(t *testing.T) {
 	const h, w, in = 6, 9, winogradChannels
 	b, rng := Backend(t, devicetest.Kind()), rand.New(rand.NewPCG(1, 2))
@@ -46,7 +54,7 @@ func TestWinogradIsUsed(t *testing.T) {
 	}{
 		{in, 3, 1, Pass{Winograd: true}, true},
 		{in, 3, 1, Pass{}, false},
-		{in, 3, 1, Pass{Winograd: true, Training: true}, false},
+		{in, 3, 1, Pass{Winograd: true, Training: true}, true},
 		{in - 1, 3, 1, Pass{Winograd: true}, false},
 		{in, 3, 2, Pass{Winograd: true}, false},
 		{in, 1, 0, Pass{Winograd: true}, false},
