@@ -43,9 +43,10 @@ var (
 
 // winograd tells whether convolutions of x may be winograd's. In bfloat16 they are not: the
 // eight bits that it has are too few for the sums and differences of neighbours that Winograd
-// multiplies, and what multiplies bfloat16 fast does so without him.
+// multiplies, and what multiplies bfloat16 fast does so without him. Nor are they where
+// activations are computed again to save memory, which Winograd's products take.
 func (p Pass) winograd(x *graph.Node) bool {
-	return p.Winograd && !x.DType().IsHalfPrecision()
+	return p.Winograd && p.Recomputed == nil && !x.DType().IsHalfPrecision()
 }
 
 // winograd is the 3x3 convolution of x [N,H,W,in] with kernel [3,3,in,out] and a border

@@ -55,6 +55,7 @@ func TestWinogradIsUsed(t *testing.T) {
 		{in, 3, 1, Pass{Winograd: true}, true},
 		{in, 3, 1, Pass{}, false},
 		{in, 3, 1, Pass{Winograd: true, Training: true}, true},
+		{in, 3, 1, Pass{Winograd: true, Training: true, Recomputed: &Recomputed{}}, false},
 		{in - 1, 3, 1, Pass{Winograd: true}, false},
 		{in, 3, 2, Pass{Winograd: true}, false},
 		{in, 1, 0, Pass{Winograd: true}, false},

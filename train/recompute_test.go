@@ -60,7 +60,7 @@ func TestRecomputationSavesMemory(t *testing.T) {
 		e := newEngine(t, func(c *EngineConfig) {
 			c.Net.Arch, c.Net.Encoder, c.Net.Width, c.Train.Recompute = "fcn32s", "vgg13", 32, recompute
 		})
-		memory, err := e.StepMemory(8, 128, 128)
+		memory, err := e.StepMemory(4, 256, 256)
 		require.NoError(t, err)
 		return memory.Temporaries
 	}
