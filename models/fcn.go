@@ -23,9 +23,9 @@ type Pass struct {
 	// (precision.go); weights and logits are those of the images whatever it is. Zero: as the
 	// images, which are float32.
 	DType dtypes.DType
-	// Winograd has 3x3 convolutions of many channels done by Winograd's algorithm, where
-	// nothing is trained: that is faster on a CPU and equal but for the last digits. On a GPU
-	// cuDNN sees to it.
+	// Winograd has 3x3 convolutions of many channels, and the gradients of their pixels, done
+	// by Winograd's algorithm: that is faster on a CPU and equal but for the last digits. On a
+	// GPU cuDNN sees to it.
 	Winograd bool
 	// Recomputed keeps only what the stages of the encoder pool, for a graph whose gradient it
 	// gives; nil: everything is kept.

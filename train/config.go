@@ -45,8 +45,8 @@ type RunConfig struct {
 type DeviceConfig struct {
 	Backend string `toml:"backend"` // auto | cpu | cuda | go
 	Devices int    `toml:"devices"` // how many of them share each batch
-	// Winograd has evaluation and prediction use Winograd's algorithm on the CPU; other
-	// backends have their own way.
+	// Winograd has 3x3 convolutions of many channels done by Winograd's algorithm on the CPU;
+	// other backends have their own way.
 	Winograd bool `toml:"winograd"`
 
 	// What follows is for cuda alone.

@@ -31,7 +31,7 @@ type EngineConfig struct {
 	// before what was compiled runs, and by the goroutine that compiled: beside steps too
 	// ([Engine.CompileEval]). nil: nothing is.
 	Compiled func()
-	// Winograd has evaluation and prediction use Winograd's algorithm ([models.Pass]).
+	// Winograd has 3x3 convolutions done by Winograd's algorithm ([models.Pass]).
 	Winograd bool
 	// Precision is what evaluation and prediction compute in, [Float32] or [BFloat16]; the
 	// training step has its own, [TrainConfig].Precision. Empty is float32.
