@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 # Linux's free page reporting, of virtual machines.
 reporting=/sys/module/page_reporting/parameters/page_reporting_order
-if [ -r "$reporting" ] && (($(<"$reporting") < 11)); then
+if [ -r "$reporting" ] && order=$(<"$reporting") && ((order >= 0 && order < 11)); then
 	echo "bench/run.sh: this machine gives its free memory back to its host, and is slow to get it again: times of programs that free much vary by a third. As root: echo 11 >$reporting" >&2
 fi
 

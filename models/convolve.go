@@ -24,7 +24,7 @@ func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int, keep 
 	bias = scope.VariableWithShape("bias", shapes.Make(dtype, out)).NodeValue(g)
 	n, h, w := x.Shape().Dim(0), x.Shape().Dim(1)+2*pad-k+1, x.Shape().Dim(2)+2*pad-k+1
 
-	// Padding is added before, not by a plain convolution: the gradient of the kernel is
+	// Padding is added before, and not by the convolution: the gradient of the kernel is
 	// then up to twice as fast on XLA's CPU, and the rest as fast as it was
 	// (docs/benchmarks.md). It also allows the paper's padding of 100, for which
 	// GoMLX's padded convolution has no gradient.
@@ -70,7 +70,7 @@ type convolution struct {
 	keep bool
 	// again: of a stage that is computed again (Recomputed), where memory counts most. The
 	// gradient of x waits for the kernel's, whose factors have to be laid out anew, so that
-	// these are gone by then.
+	// these are gone by then. Nothing where keep is.
 	again bool
 }
 
@@ -84,12 +84,13 @@ func (c convolution) of(x, kernel *graph.Node) *graph.Node {
 	return withGradient([]*graph.Node{x, kernel}, func(in []*graph.Node) *graph.Node {
 		return c.ahead(in[0], in[1])
 	}, func(dy *graph.Node) []*graph.Node {
-		dy, x := graph.StopGradient(dy), x
+		dy = graph.StopGradient(dy)
+		from := x
 		if !c.keep {
-			x = After(graph.StopGradient(x), dy)
+			from = After(graph.StopGradient(x), dy)
 		}
 		by := func(what, kernel *graph.Node) *graph.Node {
-			return graph.Gradient(graph.ReduceAllSum(graph.Mul(c.plain(x, kernel), dy)), what)[0]
+			return graph.Gradient(graph.ReduceAllSum(graph.Mul(c.plain(from, kernel), dy)), what)[0]
 		}
 		dw, then := by(kernel, kernel), kernel
 		if c.again && !c.keep {
@@ -98,7 +99,7 @@ func (c convolution) of(x, kernel *graph.Node) *graph.Node {
 		if c.back != nil {
 			return []*graph.Node{c.back(dy, then), dw}
 		}
-		return []*graph.Node{by(x, then), dw}
+		return []*graph.Node{by(from, then), dw}
 	})
 }
 

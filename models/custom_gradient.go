@@ -1,9 +1,15 @@
 package models
 
-import "github.com/gomlx/gomlx/core/graph"
+import (
+	"fmt"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
 
 // withGradient is y = forward(inputs), whose gradient by the inputs is backward(dy), one for
-// each, in place of what graph.Gradient makes of forward. Both shapes are the inputs'.
+// each, of its shape, in place of what graph.Gradient makes of forward. forward may take no
+// other node by which a gradient is wanted, and has to take all inputs: what comes back that
+// way is not replaced.
 //
 // GoMLX knows custom gradients of the identity alone. So the inputs and y go through one
 // each: the gradient comes to that behind y first, which keeps what backward makes of it for
@@ -13,7 +19,12 @@ func withGradient(inputs []*graph.Node, forward func(inputs []*graph.Node) *grap
 	var gradients []*graph.Node
 	ahead := make([]*graph.Node, len(inputs))
 	for i, x := range inputs {
-		ahead[i] = graph.IdentityWithCustomGradient(x, func(_, _ *graph.Node) *graph.Node { return gradients[i] })
+		ahead[i] = graph.IdentityWithCustomGradient(x, func(_, _ *graph.Node) *graph.Node {
+			if gradients == nil {
+				panic(fmt.Errorf("models: a gradient by input %d of a custom gradient does not come from its result", i))
+			}
+			return gradients[i]
+		})
 	}
 	return graph.IdentityWithCustomGradient(forward(ahead), func(_, dy *graph.Node) *graph.Node {
 		gradients = backward(dy)

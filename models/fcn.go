@@ -25,7 +25,7 @@ type Pass struct {
 	DType dtypes.DType
 	// Winograd has 3x3 convolutions of many channels, and the gradients of their pixels, done
 	// by Winograd's algorithm: that is faster on a CPU and equal but for the last digits. On a
-	// GPU cuDNN sees to it.
+	// GPU cuDNN sees to it. Not in bfloat16, nor where activations are computed again.
 	Winograd bool
 	// Recomputed keeps only what the stages of the encoder pool, for a graph whose gradient it
 	// gives; nil: everything is kept.

@@ -29,11 +29,11 @@ func spread(v, x *graph.Node) *graph.Node {
 // (docs/benchmarks.md), and which keeps the digits.
 func sumPixels(x *graph.Node) *graph.Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
-	rows, few := n*h, 16
-	for rows%few > 0 {
+	few := 16
+	for h%few > 0 { // of one image, which is on one device
 		few /= 2
 	}
-	rows /= few
+	rows := n * h / few
 	x = graph.ReduceSum(graph.Reshape(x, rows, few, w*c), 1)
 	ones := graph.Ones(x.Graph(), shapes.Make(x.DType(), rows, 1, w))
 	x = graph.EinsumAxes(ones, graph.Reshape(x, rows, w, c), [][2]int{{2, 1}}, [][2]int{{0, 0}})

@@ -208,11 +208,7 @@ func checkParity(t *testing.T, b compute.Backend, g golden) {
 	}
 	for i, v := range learned {
 		want := tensors.MustCopyFlatData[float32](g.variable(t, "grad.", v))
-		floor := 1e-3
-		if strings.HasPrefix(v.Layer, "conv") && v.Role == models.Bias && strings.HasSuffix(g.net.Encoder, "_bn") {
-			floor = 0.1 // batch norm takes a bias away again: what is left is rounding
-		}
-		requireClose(t, want, tensors.MustCopyFlatData[float32](out[4+i]), tolerance.Gradients, floor, "gradient of "+v.Path())
+		requireClose(t, want, tensors.MustCopyFlatData[float32](out[4+i]), tolerance.Gradients, 1e-3, "gradient of "+v.Path())
 	}
 	for _, v := range g.net.Variables() {
 		if v.Role == models.NormMean || v.Role == models.NormVariance {

@@ -8,8 +8,8 @@ import (
 // on a CPU cost less than the products that they save (docs/benchmarks.md).
 const winogradChannels = 64
 
-// winogradPixels is from how many pixels on the gradient of them is: below, turning and
-// transforming the kernels takes as long as it saves.
+// winogradPixels is from how many pixels [N,H,W] on the gradient by them is Winograd's: with
+// fewer, turning and transforming the kernels takes as long as it saves.
 const winogradPixels = 3000
 
 // The matrices of Winograd's F(4,3) in one dimension (Lavin and Gray, Fast Algorithms

@@ -34,6 +34,7 @@ func (b *bench) openData(ctx context.Context) error {
 		}
 	}
 	if b.plan.wants(partEval) {
+		// Inference is timed as predict does it, at the images' size; scores are brought to the labels'.
 		scorer := b.engine
 		if b.plan.config.Augment.Resize != "" {
 			if scorer, err = b.newEngine(true); err != nil {
