@@ -20,11 +20,13 @@ func TestWithGradient(t *testing.T) {
 					return []*graph.Node{graph.MulScalar(dy, 2), graph.MulScalar(dy, 3)}
 				})
 				loss := graph.ReduceAllSum(graph.Add(y, graph.MulScalar(y, 4)))
-				return append([]*graph.Node{y}, graph.Gradient(loss, in[0], in[1])...)
+				out := append([]*graph.Node{y}, graph.Gradient(loss, in[0], in[1])...)
+				return append(out, graph.Gradient(graph.ReduceAllSum(y), in[1])[0]) // once more, and of one input
 			}, []float64{1, 2}, []float64{3, 4})
 			require.Equal(t, []float64{30, 80}, toFloats(got[0]))
 			require.Equal(t, []float64{100, 100}, toFloats(got[1]))
 			require.Equal(t, []float64{15, 15}, toFloats(got[2]))
+			require.Equal(t, []float64{3, 3}, toFloats(got[3]))
 		})
 	}
 }

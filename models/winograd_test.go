@@ -78,3 +78,30 @@ func TestWinogradIsUsed(t *testing.T) {
 		})
 	}
 }
+
+// The gradient of pixels is Winograd's from winogradPixels on; the kernel's never is.
+func TestWinogradBackIsUsed(t *testing.T) {
+	const in = winogradChannels
+	b, rng := Backend(t, devicetest.Kind()), rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct {
+		h, w int
+		used bool
+	}{{6, 9, false}, {winogradPixels / 50, 50, true}} {
+		x, dy, kernel := randomGrid(rng, 1, c.h, c.w, in), randomGrid(rng, 1, c.h, c.w, in), floats(rng, 9*in*in)
+		gradients := func(p Pass) []*tensors.Tensor {
+			store := model.NewStore()
+			create(t, store, "/conv/weight", kernel, []int{3, 3, in, in})
+			create(t, store, "/conv/bias", make([]float64, in), []int{in})
+			out, err := model.CallOnceN(b, store, func(s *model.Scope, x, dy *graph.Node) []*graph.Node {
+				y := p.convolve(s.In("conv"), x, in, 3, 1)
+				return graph.Gradient(graph.ReduceAllSum(graph.Mul(y, dy)), x, store.GetVariable("/conv/weight").NodeValue(x))
+			}, x.tensor(), dy.tensor())
+			require.NoError(t, err)
+			return out
+		}
+		plain, got := gradients(Pass{Training: true}), gradients(Pass{Training: true, Winograd: true})
+		require.True(t, plain[0].InDelta(got[0], 1e-9))
+		require.Equal(t, c.used, !plain[0].Equal(got[0]), "%dx%d", c.h, c.w)
+		require.True(t, plain[1].Equal(got[1]))
+	}
+}

@@ -47,7 +47,7 @@ func TestRecomputationChangesNothing(t *testing.T) {
 				require.InEpsilon(t, wantLosses[i], losses[i], 1e-5*test.slack, "loss of step %d", i+1)
 				require.InEpsilon(t, wantNorms[i], norms[i], 1e-4*test.slack, "norm of step %d", i+1)
 			}
-			requireClose(t, want, got, 1e-4*test.slack) // a bias before batch norm has nothing but rounding for a gradient
+			requireClose(t, want, got, 1e-4*test.slack)
 		})
 	}
 }
