@@ -17,16 +17,16 @@ import (
 // it out.
 func withGradient(inputs []*graph.Node, forward func(inputs []*graph.Node) *graph.Node, backward func(dy *graph.Node) []*graph.Node) *graph.Node {
 	var gradients []*graph.Node
-	ahead := make([]*graph.Node, len(inputs))
+	inner := make([]*graph.Node, len(inputs))
 	for i, x := range inputs {
-		ahead[i] = graph.IdentityWithCustomGradient(x, func(_, _ *graph.Node) *graph.Node {
+		inner[i] = graph.IdentityWithCustomGradient(x, func(_, _ *graph.Node) *graph.Node {
 			if gradients == nil {
 				panic(fmt.Errorf("models: a gradient by input %d of a custom gradient does not come from its result", i))
 			}
 			return gradients[i]
 		})
 	}
-	return graph.IdentityWithCustomGradient(forward(ahead), func(_, dy *graph.Node) *graph.Node {
+	return graph.IdentityWithCustomGradient(forward(inner), func(_, dy *graph.Node) *graph.Node {
 		gradients = backward(dy)
 		return dy
 	})

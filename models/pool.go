@@ -23,13 +23,14 @@ func maxPool(x *graph.Node, ceil bool) *graph.Node {
 	h, w = x.Shape().Dim(1)/2, x.Shape().Dim(2)/2
 
 	var windows [4]*graph.Node
+	var above, below *graph.Node // the larger of two
 	return withGradient([]*graph.Node{x}, func(in []*graph.Node) *graph.Node {
 		x := graph.Reshape(in[0], n, h, 2, w, 2, c)
 		for i := range windows {
 			windows[i] = graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisElem(i/2), graph.AxisRange(), graph.AxisElem(i%2), graph.AxisRange())
 		}
-		y := graph.Max(graph.Max(windows[0], windows[1]), graph.Max(windows[2], windows[3]))
-		return graph.Reshape(y, n, h, w, c)
+		above, below = graph.Max(windows[0], windows[1]), graph.Max(windows[2], windows[3])
+		return graph.Reshape(graph.Max(above, below), n, h, w, c)
 	}, func(dy *graph.Node) []*graph.Node {
 		// The gradients of four views would be four tensors of x's size, mostly zeros, which
 		// everything that needs their sum reads all over again.
@@ -42,7 +43,6 @@ func maxPool(x *graph.Node, ceil bool) *graph.Node {
 		first := func(i int) *graph.Node {
 			return graph.Where(graph.GreaterThan(windows[i+1], windows[i]), number(i+1), number(i))
 		}
-		above, below := graph.Max(windows[0], windows[1]), graph.Max(windows[2], windows[3])
 		largest := graph.Where(graph.GreaterThan(below, above), first(2), first(0))
 		row := graph.Iota(g, shapes.Make(dtypes.Int8, 1, 1, 2, 1, 2, 1), 2)
 		col := graph.Iota(g, shapes.Make(dtypes.Int8, 1, 1, 2, 1, 2, 1), 4)

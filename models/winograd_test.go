@@ -25,12 +25,12 @@ func TestWinograd(t *testing.T) {
 				kernel := floats(rng, 9*in*out)
 				dy := randomGrid(rng, y.n, y.h, y.w, y.c)
 				dx, dkernel, _ := slowConvolve(x, kernel, make([]float64, out), 3, 1, y, dy)
-				of := convolution{ahead: winograd, back: winogradBack, plain: func(x, kernel *graph.Node) *graph.Node {
+				byWinograd := convolution{ahead: winograd, back: winogradBack, plain: func(x, kernel *graph.Node) *graph.Node {
 					return graph.Convolve(padAround(x, 1), kernel).NoPadding().Done()
 				}}
 				got := run(t, Backend(t, backend), func(a []*graph.Node) []*graph.Node {
 					x, kernel := a[0], graph.Reshape(a[1], 3, 3, in, out)
-					y := of.of(x, kernel)
+					y := byWinograd.of(x, kernel)
 					return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, a[2])), x, kernel)...)
 				}, x.tensor(), kernel, dy.tensor())
 				requireNear(t, y.values, y.dims(), got[0], 1e-12, "result")

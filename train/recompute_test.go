@@ -52,7 +52,7 @@ func TestRecomputationChangesNothing(t *testing.T) {
 	}
 }
 
-// XLA does compute it again: what a step keeps while it runs is less than four fifths of
+// XLA does compute it again: what a step keeps while it runs is less than three quarters of
 // what it is where everything is kept.
 func TestRecomputationSavesMemory(t *testing.T) {
 	t.Parallel()
@@ -66,5 +66,5 @@ func TestRecomputationSavesMemory(t *testing.T) {
 	}
 	kept, recomputed := temporaries(false), temporaries(true)
 	t.Logf("temporaries: %d bytes, recomputed %d", kept, recomputed)
-	require.Less(t, 5*recomputed, 4*kept)
+	require.Less(t, 4*recomputed, 3*kept)
 }

@@ -62,10 +62,14 @@ func newEngine(backend *device.Backend, c train.DeviceConfig, cfg train.EngineCo
 	return train.NewEngine(backend.Compute, cfg)
 }
 
-// closeEngine gives the memory of an engine and of its backend back. What is still being
-// compiled keeps both, until the process ends.
-func closeEngine(e *train.Engine, b *device.Backend) {
-	if e.Close() {
+// closeEngines gives the memory of engines and of their backend back. What is still being
+// compiled keeps its engine and the backend, until the process ends.
+func closeEngines(b *device.Backend, engines ...*train.Engine) {
+	idle := true
+	for _, e := range engines {
+		idle = e.Close() && idle
+	}
+	if idle {
 		b.Close()
 	}
 }

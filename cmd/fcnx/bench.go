@@ -254,11 +254,5 @@ func (b *bench) close() {
 	if b.product != nil {
 		b.product.Close()
 	}
-	idle := true
-	for _, e := range b.engines {
-		idle = e.Close() && idle
-	}
-	if idle {
-		b.backend.Close()
-	}
+	closeEngines(b.backend, b.engines...)
 }

@@ -129,7 +129,7 @@ func (n *network) score(ctx context.Context, device train.DeviceConfig, pass *da
 		backend.Close()
 		return scored{}, err
 	}
-	defer closeEngine(engine, backend)
+	defer closeEngines(backend, engine)
 	begins()
 	begin := time.Now()
 	result, err := train.Evaluate(ctx, engine, pass.Pass, len(n.classes), nil, nil)
