@@ -86,6 +86,9 @@ type BatchShape struct{ N, H, W, LabelH, LabelW int }
 // be compiled for before there is a batch of it.
 func (s BatchShape) Blank() *Batch { return newBatch(s, batchPlan{}) }
 
+// Shape is the shape of b.
+func (b *Batch) Shape() BatchShape { return BatchShape{b.N, b.H, b.W, b.LabelH, b.LabelW} }
+
 // checkMemory refuses batches that are too large to make.
 func checkMemory(shapes []BatchShape) error {
 	for _, s := range shapes {
@@ -161,6 +164,21 @@ func NewLoader(ctx context.Context, src Source, cfg LoaderConfig) (*Loader, erro
 
 // Shapes lists the shapes that batches have.
 func (l *Loader) Shapes() []BatchShape { return l.shapes }
+
+// ShapesFrom is Shapes in the order in which Batches first gives one of each, from the given
+// cursor on.
+func (l *Loader) ShapesFrom(from Cursor) []BatchShape {
+	var order []BatchShape
+	for p := range l.plan(from) {
+		if shape := l.shapes[p.bucket]; !slices.Contains(order, shape) {
+			order = append(order, shape)
+		}
+		if len(order) == len(l.shapes) || p.next-from >= 2*Cursor(l.SamplesPerEpoch()) { // each comes in every epoch
+			break
+		}
+	}
+	return order
+}
 
 // PaddingWaste is the share of the pixels of an epoch that were added to fill the
 // shapes. What a crop fills counts as image.

@@ -148,6 +148,24 @@ func TestEpochOfFewSamples(t *testing.T) {
 	require.Equal(t, []int{0, 1, 0, 1, 0, 1, 0}, take(t, l, 0, 1)[0].Indices)
 }
 
+// Shapes are foretold in the order in which their first batches come, from anywhere on.
+func TestShapesFrom(t *testing.T) {
+	l := newTestLoader(t, mixed(), LoaderConfig{Batch: 3, Multiple: 1, Buckets: 3, Seed: 5, Shuffle: true})
+	require.Len(t, l.Shapes(), 3)
+	orders := map[string]bool{}
+	for at := range 2 * l.BatchesPerEpoch() {
+		var want []BatchShape
+		for _, b := range take(t, l, Cursor(3*at), 2*l.BatchesPerEpoch()) {
+			if !slices.Contains(want, b.Shape()) {
+				want = append(want, b.Shape())
+			}
+		}
+		require.Equal(t, want, l.ShapesFrom(Cursor(3*at)))
+		orders[fmt.Sprint(want)] = true
+	}
+	require.Greater(t, len(orders), 1)
+}
+
 func TestBatchPixels(t *testing.T) {
 	src := mixed()
 	l := newTestLoader(t, src, LoaderConfig{Batch: 3, Multiple: 16, Buckets: 2})

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -93,7 +92,7 @@ func (e *Engine) stepBy(b *datasets.Batch, at int64, lr float64) ([]*tensors.Ten
 		if err != nil {
 			return nil, err
 		}
-		out, err := e.call(e.step, in)
+		out, err := e.runStep(b, in)
 		finalize(out)
 		if err != nil {
 			return nil, fmt.Errorf("micro-batch %d of %d: %w", i+1, e.cfg.Accumulate, err)
@@ -140,12 +139,20 @@ func (e *Engine) updateInputs(lr float64) (in []*tensors.Tensor) {
 	return in
 }
 
-// accumulating makes e compute each step in micro-batches.
-func (e *Engine) accumulating() error {
-	var step, update error
-	e.step, step = model.NewExec(e.backend, e.store, e.microGraph)
-	e.update, update = model.NewExec(e.backend, e.store, e.updateGraph)
-	if err := errors.Join(step, update); err != nil {
+// firstGraph is the graph that a step begins with, or consists of.
+func (e *Engine) firstGraph() func(*model.Scope, []*graph.Node) []*graph.Node {
+	if e.cfg.Accumulate > 1 {
+		return e.microGraph
+	}
+	return e.stepGraph
+}
+
+// accumulating makes e compute each step in micro-batches, where that is asked for.
+func (e *Engine) accumulating() (err error) {
+	if e.cfg.Accumulate <= 1 {
+		return nil
+	}
+	if e.update, err = model.NewExec(e.backend, e.store, e.updateGraph); err != nil {
 		return err
 	}
 	e.mesh.spread(e.update, updateSplit[:])
@@ -173,14 +180,18 @@ func (e *Engine) stepMemory(first *graph.Graph) (most Memory, err error) {
 	if err != nil {
 		return most, err
 	}
+	held := e.held
+	if held == nil {
+		held = bytesOf(e.store)
+	}
 	for _, g := range []*graph.Graph{first, update} {
 		m, err := memoryOf(g)
 		if err != nil {
 			return most, err
 		}
-		for v := range e.store.IterVariables() {
-			if g.GetParameterByName(v.Path()) == nil {
-				m.Arguments += v.Shape().ByteSize()
+		for path, bytes := range held {
+			if g.GetParameterByName(path) == nil {
+				m.Arguments += bytes
 			}
 		}
 		if m.Needed() > most.Needed() {
@@ -188,4 +199,13 @@ func (e *Engine) stepMemory(first *graph.Graph) (most Memory, err error) {
 		}
 	}
 	return most, nil
+}
+
+// bytesOf is how many bytes each variable of a store has, by its path.
+func bytesOf(store *model.Store) map[string]int64 {
+	bytes := map[string]int64{}
+	for v := range store.IterVariables() {
+		bytes[v.Path()] = v.Shape().ByteSize()
+	}
+	return bytes
 }

@@ -23,7 +23,8 @@ import (
 //
 // A graph is compiled for every shape of batch. Graph code may panic: each method
 // recovers at its edge and returns an error. An Engine is for one goroutine, but for
-// [Engine.CompileEval] and [Engine.Compiled], which may be called beside anything.
+// [Engine.CompileStepAhead], [Engine.CompileEval] and [Engine.Compiled], which may be called
+// beside anything.
 type Engine struct {
 	backend compute.Backend
 	net     models.Config
@@ -40,11 +41,13 @@ type Engine struct {
 	store    *model.Store
 	loader   *loader
 	step     *model.Exec
-	update   *model.Exec // the end of a step that is accumulated; nil: it is one graph
+	update   *model.Exec      // the end of a step that is accumulated; nil: it is one graph
+	held     map[string]int64 // bytesOf store once both are compiled, for who may not look into it beside steps
 	eval     *model.Exec
 	masks    *model.Exec
 	logits   *model.Exec
-	lent     *lent // the variables of eval, masks and logits
+	lent     *lent       // the variables of eval, masks and logits
+	ahead    *stepsAhead // steps for other shapes of batch than those of step
 	compiled *compilations
 	busy     *sync.RWMutex // read-locked while it compiles
 	beside   *beside       // while the first step is compiled; else nil
@@ -96,12 +99,10 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	if cfg.Train.DebugNaN {
 		e.debug = newDebugger(e.mesh)
 	}
-	if cfg.Train.Accumulate > 1 {
-		err = e.accumulating()
-	} else {
-		e.step, err = model.NewExec(backend, e.store, e.stepGraph)
+	if e.step, err = model.NewExec(backend, e.store, e.firstGraph()); err != nil {
+		return nil, err
 	}
-	if err != nil {
+	if err = e.accumulating(); err != nil {
 		return nil, err
 	}
 	if e.eval, err = model.NewExec(backend, e.lent.store, e.evalGraph); err != nil {
@@ -121,6 +122,7 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	for _, exec := range []*model.Exec{e.eval, e.masks, e.logits} {
 		e.mesh.spread(exec, evalSplit[:])
 	}
+	e.ahead = newStepsAhead(*e)
 	return e, nil
 }
 
@@ -160,7 +162,7 @@ func (e *Engine) compute(b *datasets.Batch, at int64, lr float64) ([]*tensors.Te
 	if err != nil {
 		return nil, err
 	}
-	return e.call(e.step, in)
+	return e.runStep(b, in)
 }
 
 // Eval scores a batch: it adds the batch's counts to into. The masks that were
@@ -171,7 +173,7 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 	if err != nil {
 		return result, err
 	}
-	out, err := e.read(e.eval, in)
+	out, err := e.run(e.lent, e.eval, in)
 	if err != nil {
 		return result, fmt.Errorf("evaluation: %w", err)
 	}
@@ -186,9 +188,9 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 	return result, err
 }
 
-// read runs what only reads the variables.
-func (e *Engine) read(exec *model.Exec, in []*tensors.Tensor) (out []*tensors.Tensor, err error) {
-	err = e.lent.during(exec, in, func() error {
+// run runs what is computed on variables that are lent.
+func (e *Engine) run(lent *lent, exec *model.Exec, in []*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	err = lent.during(exec, in, func() error {
 		out, err = e.call(exec, in)
 		return err
 	})
@@ -265,6 +267,9 @@ func (e *Engine) Close() bool {
 		exec.Finalize()
 	}
 	e.lent.store.Finalize()
+	for _, s := range e.ahead.all() {
+		s.close()
+	}
 	if e.update != nil {
 		e.update.Finalize()
 	}

@@ -6,35 +6,61 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/fcnx/fcnx/datasets"
 )
 
-// CompileStep gets ready for training steps on batches of b's shape, and
-// CompileEval for scoring them. Where there is something to compile they first
-// call before. It is an error if
-// some of the values that the engine was given belong to nothing in the step.
-func (e *Engine) CompileStep(b *datasets.Batch, before Before) error {
-	err := e.compile(e.step, "training step", b, before, func() ([]*tensors.Tensor, error) { return e.firstInputs(b) })
-	return errors.Join(err, e.checkValues(err))
-}
-
 // CompileEval is explained at [Engine.CompileStep]. It touches none of the variables that
 // steps change, and may be called beside any other method, from another goroutine.
 func (e *Engine) CompileEval(b *datasets.Batch, before Before) error {
-	return e.compile(e.eval, "evaluation", b, before, func() ([]*tensors.Tensor, error) { return e.evalInputs(b) })
+	return e.compile(e.reading("evaluation", e.eval), b, before)
 }
 
-func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, before Before, inputs func() ([]*tensors.Tensor, error)) (err error) {
+// graphOf is one of an engine's graphs, for any shape of batch.
+type graphOf struct {
+	kind   string // "training step"
+	exec   *model.Exec
+	inputs func(*Engine, *datasets.Batch) ([]*tensors.Tensor, error)
+	memory func(*Engine, *graph.Graph) (Memory, error)
+	lent   *lent // of a graph that only reads variables; else nil
+}
+
+const stepKind = "training step"
+
+// stepping is the training step that exec computes, or what it computes of it for a
+// micro-batch.
+func (e *Engine) stepping(exec *model.Exec) graphOf {
+	return graphOf{kind: stepKind, exec: exec, inputs: (*Engine).firstInputs, memory: (*Engine).stepMemory}
+}
+
+// reading is what exec computes of a batch, and changes nothing by.
+func (e *Engine) reading(kind string, exec *model.Exec) graphOf {
+	return graphOf{kind: kind, exec: exec, inputs: (*Engine).evalInputs, memory: graphMemory, lent: e.lent}
+}
+
+// compileStep is CompileStep in the engine's own store.
+func (e *Engine) compileStep(b *datasets.Batch, before Before) error {
+	err := e.compile(e.stepping(e.step), b, before)
+	return errors.Join(err, e.checkValues(err))
+}
+
+// compiledAs names what is compiled for batches of b's shape.
+func compiledAs(kind string, b *datasets.Batch) string {
 	what := fmt.Sprintf("%s %dx%dx%d", kind, b.N, b.H, b.W)
 	if b.LabelH != b.H || b.LabelW != b.W {
 		what += fmt.Sprintf(", labels %dx%d", b.LabelH, b.LabelW)
 	}
-	if exec != e.step {
-		e.lent.mu.Lock()
-		defer e.lent.mu.Unlock()
+	return what
+}
+
+func (e *Engine) compile(of graphOf, b *datasets.Batch, before Before) (err error) {
+	what := compiledAs(of.kind, b)
+	if of.lent != nil {
+		of.lent.mu.Lock()
+		defer of.lent.mu.Unlock()
 	}
 	if e.compiled.has(what) {
 		return nil
@@ -45,25 +71,18 @@ func (e *Engine) compile(exec *model.Exec, kind string, b *datasets.Batch, befor
 		return err
 	}
 	defer recoverInto(&err, "compiling the "+what)
-	in, err := inputs()
+	in, err := of.inputs(e, b)
 	if err != nil {
 		return err
 	}
 	defer finalize(in)
 	begin := e.now()
-	g, err := e.build(exec, shapesOf(in))
-	tell := graphMemory
-	if exec == e.step {
-		tell = (*Engine).stepMemory
-		if e.update != nil && err == nil {
-			_, err = e.compileUpdate()
-		}
-	}
+	g, err := e.build(of, shapesOf(in))
 	if err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
 	done := Compilation{What: what, Took: e.now().Sub(begin)}
-	if memory, err := tell(e, g); err == nil { // else the backend does not tell
+	if memory, err := of.memory(e, g); err == nil { // else the backend does not tell
 		done.Memory = &memory
 	}
 	e.compiled.add(done)

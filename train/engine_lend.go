@@ -13,9 +13,10 @@ import (
 	"github.com/fcnx/fcnx/models"
 )
 
-// lent is a store for the graphs that only read variables: evaluation and prediction. Its
-// variables have no values of their own. They are lent those of the engine while a graph
-// runs, which copies nothing.
+// lent is a store for graphs that are compiled beside steps: of evaluation and prediction,
+// which only read variables, and of steps for other shapes of batch. Its variables have no
+// values of their own. They are lent those of the engine while a graph runs, which copies
+// nothing; what the graph has made of them goes back.
 //
 // So such a graph can be built and compiled while a step runs. In the engine's own store it
 // could not: GoMLX v0.28.2 reads a variable's shape when it builds a graph (Variable.paramNode
@@ -37,25 +38,25 @@ func newLent(from *model.Store, mesh *mesh) *lent {
 
 // during lends the variables to the graph that exec has for inputs, which it compiles if
 // need be, while run runs it.
-func (l *lent) during(exec *model.Exec, inputs []*tensors.Tensor, run func() error) error {
+func (l *lent) during(exec *model.Exec, inputs []*tensors.Tensor, run func() error) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, err := exec.Compile(shapesOf(inputs)...); err != nil {
 		finalize(inputs)
 		return err
 	}
-	defer l.takeBack()
 	for v := range l.store.IterVariables() {
-		if err := l.lend(v); err != nil {
+		own := l.from.GetVariable(v.Path()) // loaded by now, if it was not
+		if err := l.lend(own, v); err != nil {
 			finalize(inputs)
 			return fmt.Errorf("variable %s: %w", v.Path(), err)
 		}
+		defer func() { err = errors.Join(err, l.takeBack(own, v)) }()
 	}
 	return run()
 }
 
-func (l *lent) lend(to *model.Variable) error {
-	own := l.from.GetVariable(to.Path()) // loaded by now, if it was not
+func (l *lent) lend(own, to *model.Variable) error {
 	if own == nil {
 		return errors.New("there is none")
 	}
@@ -90,9 +91,27 @@ func (l *lent) fits(network map[string]models.Variable) error {
 	return nil
 }
 
-// takeBack leaves the values to whom they belong: nothing is freed.
-func (l *lent) takeBack() {
-	for v := range l.store.IterVariables() {
-		_ = v.SetValuePreservingOld(nil) // fails for an invalid variable alone, and none is
+// takeBack gives own what has become of its value, and leaves to without one.
+func (l *lent) takeBack(own, to *model.Variable) error {
+	defer func() { _ = to.SetValuePreservingOld(nil) }() // fails for an invalid variable alone, and none is
+	if !to.HasValue() {
+		return own.Reset() // a step that failed has used it up
 	}
+	if l.mesh != nil {
+		return giveBack(own.DistributedValue, to.DistributedValue, own.SetDistributedValue)
+	}
+	return giveBack(own.Value, to.Value, own.SetValue)
+}
+
+// giveBack sets what was to what is, if that is another one: then nothing is left of what was.
+func giveBack[T comparable](was, is func() (T, error), set func(T) error) error {
+	before, err := was()
+	if err != nil {
+		return err
+	}
+	now, err := is()
+	if err != nil || now == before {
+		return err
+	}
+	return set(now)
 }

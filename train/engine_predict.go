@@ -23,14 +23,14 @@ func (e *Engine) Logits(b *datasets.Batch) ([]float32, error) {
 
 func predict[T uint8 | float32](e *Engine, exec *model.Exec, what string, b *datasets.Batch) (flat []T, err error) {
 	defer recoverInto(&err, "prediction")
-	if err := e.compile(exec, what, b, nil, func() ([]*tensors.Tensor, error) { return e.evalInputs(b) }); err != nil {
+	if err := e.compile(e.reading(what, exec), b, nil); err != nil {
 		return nil, fmt.Errorf("prediction: %w", err)
 	}
 	in, err := e.evalInputs(b)
 	if err != nil {
 		return nil, err
 	}
-	out, err := e.read(exec, in)
+	out, err := e.run(e.lent, exec, in)
 	if err != nil {
 		return nil, fmt.Errorf("prediction: %w", err)
 	}

@@ -19,11 +19,14 @@ type Stepper interface {
 	// CompileStep and CompileEval get ready for batches of b's shape. Where that
 	// takes work, they first call before with what it is.
 	CompileStep(b *datasets.Batch, before Before) error
+	// CompileStepAhead is CompileStep where it is called beside anything but itself, once
+	// there was a Step. What CompileStep has begun, it leaves to that, which waits for what
+	// was begun here.
+	CompileStepAhead(b *datasets.Batch, before Before) error
 	// CompileEval is also called beside Step, and beside what saves, but never beside itself
 	// or Eval.
 	CompileEval(b *datasets.Batch, before Before) error
-	// Compiled returns what was compiled since it was last asked, also while CompileEval
-	// goes on.
+	// Compiled returns what was compiled since it was last asked, also while the others go on.
 	Compiled() []Compilation
 	// Step updates the weights for the at-th time, counted from 0, at rate lr.
 	Step(b *datasets.Batch, at int64, lr float64) (StepResult, error)
@@ -54,16 +57,18 @@ type Loop struct {
 	Stepper Stepper
 	Train   Batches
 	Val     Pass // nil: the run is never scored
-	// EvalShapes are those of Val's batches ([datasets.Evaluation.Shapes]): the Stepper gets
-	// ready for them beside the first steps. nil: only when the first batch of a shape comes.
-	EvalShapes []datasets.BatchShape
-	Saver      Saver
-	Schedule   func(step int) float64 // the learning rate of a step, counted from 0
-	Emit       func(event.Record)
-	Scored     func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
-	Previews   Previewer    // nil: no pictures are kept
-	Skips      Skips        // the account of samples that cannot be used
-	Now        func() time.Time
+	// StepShapes are those of Train's batches in the order in which they come
+	// ([datasets.Loader.ShapesFrom]), and EvalShapes those of Val's ([datasets.Evaluation.Shapes]).
+	// The Stepper gets ready for them beside the first steps. nil: only when the first batch of
+	// a shape comes.
+	StepShapes, EvalShapes []datasets.BatchShape
+	Saver                  Saver
+	Schedule               func(step int) float64 // the learning rate of a step, counted from 0
+	Emit                   func(event.Record)
+	Scored                 func(Result) // hears of each evaluation's confusion matrix; nil: nobody does
+	Previews               Previewer    // nil: no pictures are kept
+	Skips                  Skips        // the account of samples that cannot be used
+	Now                    func() time.Time
 	// Pause waits, until ctx ends at the latest.
 	Pause func(ctx context.Context, d time.Duration)
 	// Asked gives the next request of a person, each once, and does not wait for one;

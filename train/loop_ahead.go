@@ -9,9 +9,9 @@ import (
 	"github.com/fcnx/fcnx/datasets"
 )
 
-// ahead are the evaluation's graphs, which are compiled while the run takes its first steps.
-// It is no different from compiling them later but for the time: where it fails, nobody hears
-// of it before the evaluation tries again.
+// ahead are graphs that are compiled while the run takes its first steps: the training steps
+// of other shapes of batch, and the evaluation's. It is no different from compiling them later but
+// for the time: where it fails, nobody hears of it before the step or the evaluation tries again.
 type ahead struct {
 	first chan struct{} // closed when the first compilation begins
 	over  chan struct{} // closed when there is nothing more to compile
@@ -22,16 +22,23 @@ type ahead struct {
 	begun []string // what was, or is being, compiled
 }
 
-// lookAhead begins to compile for batches of shapes by get, one after the other. It returns
-// when the first of them is begun.
-func lookAhead(shapes []datasets.BatchShape, get func(*datasets.Batch, Before) error) *ahead {
+// coming gets ready for batches of a shape by the method get of a [Stepper].
+type coming struct {
+	shape datasets.BatchShape
+	get   func(*datasets.Batch, Before) error
+}
+
+// lookAhead begins to compile for what is coming, one after the other. It returns when the
+// first compilation is begun.
+func lookAhead(all []coming) *ahead {
 	a := &ahead{first: make(chan struct{}), over: make(chan struct{})}
 	go func() {
 		defer close(a.over)
-		for _, shape := range shapes {
-			if a.left.Load() || get(shape.Blank(), a.begins) != nil {
+		for _, c := range all {
+			if a.left.Load() {
 				return
 			}
+			_ = c.get(c.shape.Blank(), a.begins)
 		}
 	}()
 	select {
@@ -67,12 +74,23 @@ func (a *ahead) now() string {
 	return a.begun[len(a.begun)-1]
 }
 
-// lookAhead begins to compile for the evaluations of the run, once there was a step: before,
-// it would only take the machine from the compilation that the step waits for.
+// lookAhead begins to compile for the steps and the evaluations that are to come, once there
+// was a step: before, it would only take the machine from the compilation that the step waits
+// for.
 func (s *session) lookAhead() {
-	if s.ahead == nil && s.Val != nil && len(s.EvalShapes) > 0 {
-		s.ahead = lookAhead(s.EvalShapes, s.Stepper.CompileEval)
+	if s.ahead != nil {
+		return
 	}
+	var all []coming
+	for _, shape := range s.StepShapes {
+		all = append(all, coming{shape, s.Stepper.CompileStepAhead})
+	}
+	if s.Val != nil {
+		for _, shape := range s.EvalShapes {
+			all = append(all, coming{shape, s.Stepper.CompileEval})
+		}
+	}
+	s.ahead = lookAhead(all)
 }
 
 // awaitAhead waits for what is being compiled ahead, as for any compilation.

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -109,6 +110,42 @@ func TestLoopCompilesAhead(t *testing.T) {
 		require.Len(t, f.begun, 2)
 		require.Equal(t, int64(2), f.kept.Step)
 	})
+}
+
+// foreseeing notes what it is to get ready for, and fails at all of it.
+type foreseeing struct {
+	*world
+	mu    sync.Mutex
+	asked []string
+}
+
+func (f *foreseeing) note(kind string, b *datasets.Batch) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, fmt.Sprint(kind, b.Shape()))
+	return errors.New("no room")
+}
+
+func (f *foreseeing) CompileStepAhead(b *datasets.Batch, _ Before) error { return f.note("step ", b) }
+
+func (f *foreseeing) CompileEval(b *datasets.Batch, before Before) error {
+	if before != nil && len(b.IDs) == 0 && b.Count == 0 { // a blank one: ahead
+		return f.note("evaluation ", b)
+	}
+	return f.world.CompileEval(b, before)
+}
+
+// Steps come before evaluations, in the order in which they are wanted; where one cannot be
+// compiled ahead the others still are, and the run goes on.
+func TestLoopCompilesStepsAhead(t *testing.T) {
+	f := &foreseeing{world: newWorld(3)}
+	f.loop.Stepper = f
+	f.loop.StepShapes = []datasets.BatchShape{{N: 2, H: 16, W: 8, LabelH: 16, LabelW: 8}, {N: 2, H: 8, W: 8, LabelH: 8, LabelW: 8}}
+	f.loop.EvalShapes = []datasets.BatchShape{{N: 4, H: 8, W: 8, LabelH: 8, LabelW: 8}}
+	p, err := f.loop.Run(t.Context(), Progress{})
+	require.NoError(t, err)
+	require.Equal(t, int64(3), p.Step)
+	require.Equal(t, []string{"step {2 16 8 16 8}", "step {2 8 8 8 8}", "evaluation {4 8 8 8 8}"}, f.asked)
 }
 
 func (f *farsighted) peek() []string {

@@ -55,7 +55,7 @@ func (e *Engine) memory(kind string, n, h, w int, build func(*Engine, *model.Sco
 	// A store without a loader has no values: its variables would start when a graph
 	// runs, and none does.
 	probe := *e
-	probe.store, probe.debug = model.NewStore(), nil
+	probe.store, probe.held, probe.debug = model.NewStore(), nil, nil
 	exec, err := model.NewExec(e.backend, probe.store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		return build(&probe, scope, in)
 	})

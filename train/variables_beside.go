@@ -120,11 +120,11 @@ func (e *Engine) missing() []string {
 	return missing
 }
 
-// build compiles exec's graph for inputs of these shapes, and of the first training step makes
+// build compiles a graph for inputs of these shapes, and for the first training step makes
 // the values of the variables meanwhile.
-func (e *Engine) build(exec *model.Exec, dims []shapes.Shape) (g *graph.Graph, err error) {
+func (e *Engine) build(of graphOf, dims []shapes.Shape) (g *graph.Graph, err error) {
 	missing := []string(nil)
-	if exec == e.step {
+	if of.exec == e.step {
 		missing = e.missing()
 	}
 	if len(missing) > 0 {
@@ -135,9 +135,16 @@ func (e *Engine) build(exec *model.Exec, dims []shapes.Shape) (g *graph.Graph, e
 		}()
 	}
 	defer recoverInto(&err, "building the graph")
-	g, err = exec.Compile(dims...)
-	if err == nil && exec != e.step {
-		err = e.lent.fits(e.loader.vars)
+	if g, err = of.exec.Compile(dims...); err != nil {
+		return nil, err
+	}
+	switch {
+	case of.lent != nil:
+		err = of.lent.fits(e.loader.vars)
+	case of.exec == e.step && e.update != nil:
+		if _, err = e.compileUpdate(); err == nil && e.held == nil {
+			e.held = bytesOf(e.store)
+		}
 	}
 	return g, err
 }

@@ -113,6 +113,8 @@ func (w *world) CompileStep(b *datasets.Batch, before Before) error {
 	return w.compile(fmt.Sprintf("training step %dx%dx%d", b.N, b.H, b.W), before)
 }
 
+func (w *world) CompileStepAhead(*datasets.Batch, Before) error { return nil }
+
 func (w *world) CompileEval(b *datasets.Batch, before Before) error {
 	return w.compile(fmt.Sprintf("evaluation %dx%dx%d", b.N, b.H, b.W), before)
 }
