@@ -222,6 +222,8 @@ func (s *pairs) findClassesInMasks(places []string) error {
 	switch {
 	case classes < 2 && broken == 0 && seen[Ignore]:
 		return fmt.Errorf("%s: the masks hold the label 0 and 255 only, and 255 is ignored: write 1 where the object is (0 background, 1 object)", s.dir)
+	case classes == 0 && broken == 0:
+		return fmt.Errorf("%s: there are no masks", s.dir)
 	case classes < 2 && broken == 0:
 		return fmt.Errorf("%s: the masks hold no label but 0, and there is nothing to learn; with %s or ?classes=N they are not searched", s.dir, classesFile)
 	}

@@ -78,29 +78,6 @@ func (c LoaderConfig) withDefaults() (LoaderConfig, error) {
 	return c, nil
 }
 
-// BatchShape is what one compiled step takes: images [N,H,W,3] and labels
-// [N,LabelH,LabelW].
-type BatchShape struct{ N, H, W, LabelH, LabelW int }
-
-// Blank is a batch of blank samples, none of which counts: what a graph for the shape can
-// be compiled for before there is a batch of it.
-func (s BatchShape) Blank() *Batch { return newBatch(s, batchPlan{}) }
-
-// Shape is the shape of b.
-func (b *Batch) Shape() BatchShape { return BatchShape{b.N, b.H, b.W, b.LabelH, b.LabelW} }
-
-// checkMemory refuses batches that are too large to make.
-func checkMemory(shapes []BatchShape) error {
-	for _, s := range shapes {
-		bytes := float64(s.N) * (3*float64(s.H)*float64(s.W) + float64(s.LabelH)*float64(s.LabelW))
-		if bytes > maxBatchBytes {
-			return fmt.Errorf("a batch of %d images of %dx%d takes %.1f GB: use a smaller batch, or resize or crop",
-				s.N, s.H, s.W, bytes/1e9)
-		}
-	}
-	return nil
-}
-
 // Loader is the endless stream of batches that a network trains on. It is safe
 // for concurrent use.
 //
@@ -165,16 +142,16 @@ func NewLoader(ctx context.Context, src Source, cfg LoaderConfig) (*Loader, erro
 // Shapes lists the shapes that batches have.
 func (l *Loader) Shapes() []BatchShape { return l.shapes }
 
-// ShapesFrom is Shapes in the order in which Batches first gives one of each, from the given
-// cursor on.
-func (l *Loader) ShapesFrom(from Cursor) []BatchShape {
+// ShapesFrom lists the shapes of so many batches from the given cursor on, each once, in the
+// order in which they come.
+func (l *Loader) ShapesFrom(from Cursor, batches int64) []BatchShape {
 	var order []BatchShape
 	for p := range l.plan(from) {
+		if batches--; batches < 0 || len(order) == len(l.shapes) {
+			break
+		}
 		if shape := l.shapes[p.bucket]; !slices.Contains(order, shape) {
 			order = append(order, shape)
-		}
-		if len(order) == len(l.shapes) || p.next-from >= 2*Cursor(l.SamplesPerEpoch()) { // each comes in every epoch
-			break
 		}
 	}
 	return order

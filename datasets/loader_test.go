@@ -160,7 +160,9 @@ func TestShapesFrom(t *testing.T) {
 				want = append(want, b.Shape())
 			}
 		}
-		require.Equal(t, want, l.ShapesFrom(Cursor(3*at)))
+		require.Equal(t, want, l.ShapesFrom(Cursor(3*at), 1_000_000))
+		require.Equal(t, want[:1], l.ShapesFrom(Cursor(3*at), 1))
+		require.Empty(t, l.ShapesFrom(Cursor(3*at), 0))
 		orders[fmt.Sprint(want)] = true
 	}
 	require.Greater(t, len(orders), 1)

@@ -22,11 +22,12 @@ func TestDeviceBuffersAreFreed(t *testing.T) {
 	before := pjrt.BuffersAlive()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 
-	e, err := NewEngine(backend, engineConfig(headOnly, func(c *EngineConfig) { c.Net.Dropout, c.Train.Clip = 0.5, 1 }))
+	e, err := NewEngine(backend, engineConfig(headOnly, func(c *EngineConfig) { c.Net.Dropout, c.Train.Clip, c.Train.Optimizer = 0.5, 1, "adamw" }))
 	require.NoError(t, err)
 	batches := shapesBatches(t, "32x32", 3)
 	require.NoError(t, e.CompileStep(batches[0], nil))
 	require.NoError(t, e.CompileEval(batches[0], nil))
+	other := shapesBatches(t, "64x32", 3) // whose step is compiled ahead, on the second round
 	into := score.New(6)
 	variables := int64(0)
 	for at, b := range batches {
@@ -35,6 +36,16 @@ func TestDeviceBuffersAreFreed(t *testing.T) {
 			do   func() error
 		}{
 			{"step", func() error { _, err := e.Step(b, int64(at), 1e-3); return err }},
+			{"step ahead", func() error {
+				if at == 0 {
+					return nil
+				}
+				if err := e.CompileStepAhead(other[at], nil); err != nil {
+					return err
+				}
+				_, err := e.Step(other[at], int64(at), 1e-3)
+				return err
+			}},
 			{"evaluation", func() error { _, err := e.Eval(b, into, false); return err }},
 			{"eval with masks", func() error { _, err := e.Eval(b, into, true); return err }},
 			{"masks", func() error { _, err := e.Masks(b); return err }},

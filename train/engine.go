@@ -42,7 +42,7 @@ type Engine struct {
 	loader   *loader
 	step     *model.Exec
 	update   *model.Exec      // the end of a step that is accumulated; nil: it is one graph
-	held     map[string]int64 // bytesOf store once both are compiled, for who may not look into it beside steps
+	held     map[string]int64 // bytesOf the store, once both are compiled: CompileStepAhead may not read it beside steps
 	eval     *model.Exec
 	masks    *model.Exec
 	logits   *model.Exec
@@ -188,28 +188,6 @@ func (e *Engine) Eval(b *datasets.Batch, into *score.Confusion, masks bool) (res
 	return result, err
 }
 
-// run runs what is computed on variables that are lent.
-func (e *Engine) run(lent *lent, exec *model.Exec, in []*tensors.Tensor) (out []*tensors.Tensor, err error) {
-	err = lent.during(exec, in, func() error {
-		out, err = e.call(exec, in)
-		return err
-	})
-	return out, err
-}
-
-func (e *Engine) call(exec *model.Exec, in []*tensors.Tensor) ([]*tensors.Tensor, error) {
-	defer finalize(in)
-	if err := e.mesh.ready(exec, e.store, in); err != nil {
-		return nil, err
-	}
-	args := make([]any, len(in))
-	for i, t := range in {
-		args[i] = t
-	}
-	out, err := exec.Exec(args...)
-	return e.mesh.one(out), err
-}
-
 // stepInputs are those of stepGraph; where several devices compute, the first one's and
 // then the others'. Dropout of a step depends on nothing but the seed and the step.
 func (e *Engine) stepInputs(b *datasets.Batch, at int64, lr float64) ([]*tensors.Tensor, error) {
@@ -254,42 +232,4 @@ func (e *Engine) evalInputs(b *datasets.Batch) (in []*tensors.Tensor, err error)
 		in = append(append(in, batchInputs(part)...), tensors.FromFlatDataAndDimensions(part.LabelSizes, part.N, 2))
 	}
 	return in, nil
-}
-
-// Close gives the engine's memory back. It is false where the engine is still compiling,
-// of which a [*CompilingError] told: then it keeps its memory, and needs its backend.
-func (e *Engine) Close() bool {
-	if !e.busy.TryLock() {
-		return false
-	}
-	defer e.busy.Unlock()
-	for _, exec := range []*model.Exec{e.step, e.eval, e.masks, e.logits} {
-		exec.Finalize()
-	}
-	e.lent.store.Finalize()
-	for _, s := range e.ahead.all() {
-		s.close()
-	}
-	if e.update != nil {
-		e.update.Finalize()
-	}
-	e.store.Finalize()
-	return true
-}
-
-func finalize(ts []*tensors.Tensor) {
-	for _, t := range ts {
-		_ = t.FinalizeAll() // it can only fail by being gone already
-	}
-}
-
-// recoverInto turns a panic of graph code into an error.
-func recoverInto(err *error, doing string) {
-	switch r := recover().(type) {
-	case nil:
-	case error:
-		*err = errors.Join(*err, fmt.Errorf("%s: %w", doing, r))
-	default:
-		*err = errors.Join(*err, fmt.Errorf("%s: %v", doing, r))
-	}
 }

@@ -34,7 +34,11 @@ func TestStepsAheadAreTheSteps(t *testing.T) {
 				losses := steps(t, e, one[:1], 0, 0.05)
 				over := make(chan error, 1)
 				if ahead {
-					go func() { over <- e.CompileStepAhead(other[0].Shape().Blank(), nil) }()
+					begun := make(chan struct{})
+					go func() {
+						over <- e.CompileStepAhead(other[0].Shape().Blank(), func(string) error { close(begun); return nil })
+					}()
+					<-begun // so the next steps run beside it
 				} else {
 					over <- nil
 				}
@@ -66,7 +70,13 @@ func TestStepAheadMemory(t *testing.T) {
 	steps(t, own, append(one, other...), 0, 0.05)
 	steps(t, ahead, one, 0, 0.05)
 	require.NoError(t, ahead.CompileStepAhead(other[0], nil))
-	require.Equal(t, own.Compiled()[1].Memory, ahead.Compiled()[1].Memory)
+	want := own.Compiled()[1].Memory
+	require.NotNil(t, want)
+	require.Equal(t, want, ahead.Compiled()[1].Memory)
+	found, err := ahead.CompiledStepMemory(other[0])
+	require.NoError(t, err)
+	require.Equal(t, *want, found)
+	require.Empty(t, ahead.Compiled(), "nothing was compiled for that")
 }
 
 func accumulated2(c *EngineConfig) { c.Train.Accumulate = 2 }
@@ -114,4 +124,52 @@ func TestCompileStepWaitsForAhead(t *testing.T) {
 	require.NoError(t, e.CompileStep(other[0], func(string) error { return errors.New("twice") }))
 
 	require.ErrorIs(t, e.CompileStepAhead(datasets.BatchShape{N: 4, H: 96, W: 32, LabelH: 96, LabelW: 32}.Blank(), func(string) error { return broken }), broken)
+}
+
+// Nobody takes an engine away while a step is compiled ahead, or waited for.
+func TestCloseWhileCompilingAhead(t *testing.T) {
+	e, err := NewEngine(onXLA(t), engineConfig(headOnly))
+	require.NoError(t, err)
+	one, other := shapesBatches(t, "32x32", 1), shapesBatches(t, "64x32", 1)
+	steps(t, e, one, 0, 0.05)
+	begun, goOn, over := make(chan struct{}), make(chan error), make(chan error, 2)
+	go func() {
+		over <- e.CompileStepAhead(other[0], func(string) error { close(begun); return <-goOn })
+	}()
+	<-begun
+	waits := make(chan struct{})
+	go func() { over <- e.CompileStep(other[0], func(string) error { close(waits); return nil }) }()
+	<-waits
+	require.False(t, e.Close())
+	goOn <- nil
+	require.NoError(t, <-over)
+	require.NoError(t, <-over)
+	require.True(t, e.Close())
+}
+
+// What a step that fails has used up is in neither store; what it has not is the engine's, as it was.
+func TestLentToAStepThatFails(t *testing.T) {
+	e := newEngine(t, headOnly)
+	one, other := shapesBatches(t, "32x32", 1), shapesBatches(t, "64x32", 1)
+	steps(t, e, one, 0, 0.05)
+	require.NoError(t, e.CompileStepAhead(other[0], nil))
+	s := e.ahead.find(other[0].Shape())
+	in, err := e.firstInputs(other[0])
+	require.NoError(t, err)
+	defer finalize(in)
+	broken := errors.New("broken")
+	const used, kept = "/fc7/weight", "/fc7/bias"
+	before, err := e.store.GetVariable(kept).Value()
+	require.NoError(t, err)
+	require.ErrorIs(t, s.lent.during(s.exec, in, func() error {
+		return errors.Join(s.lent.store.GetVariable(used).Reset(), broken)
+	}), broken)
+	require.False(t, e.store.GetVariable(used).HasValue())
+	after, err := e.store.GetVariable(kept).Value()
+	require.NoError(t, err)
+	require.Same(t, before, after)
+	require.True(t, after.Ok())
+	for v := range s.lent.store.IterVariables() {
+		require.False(t, v.HasValue(), v.Path())
+	}
 }

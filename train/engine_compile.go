@@ -13,54 +13,54 @@ import (
 	"github.com/fcnx/fcnx/datasets"
 )
 
-// CompileEval is explained at [Engine.CompileStep]. It touches none of the variables that
-// steps change, and may be called beside any other method, from another goroutine.
+// CompileEval gets ready for scoring batches of b's shape. Where there is something to compile
+// it first calls before. It touches none of the variables that steps change, and may be called
+// beside any other method, from another goroutine.
 func (e *Engine) CompileEval(b *datasets.Batch, before Before) error {
-	return e.compile(e.reading("evaluation", e.eval), b, before)
+	return e.compile(e.reader("evaluation", e.eval), b, before)
 }
 
-// graphOf is one of an engine's graphs, for any shape of batch.
-type graphOf struct {
-	kind   string // "training step"
+// graphKind is what an exec computes, for any shape of batch.
+type graphKind struct {
+	name   string // "training step"
 	exec   *model.Exec
 	inputs func(*Engine, *datasets.Batch) ([]*tensors.Tensor, error)
 	memory func(*Engine, *graph.Graph) (Memory, error)
-	lent   *lent // of a graph that only reads variables; else nil
+	shared *lent // the store that it shares with others which only read variables; nil: it is a step's
 }
 
 const stepKind = "training step"
 
-// stepping is the training step that exec computes, or what it computes of it for a
-// micro-batch.
-func (e *Engine) stepping(exec *model.Exec) graphOf {
-	return graphOf{kind: stepKind, exec: exec, inputs: (*Engine).firstInputs, memory: (*Engine).stepMemory}
+// trainingStep is a step that exec computes, or what it computes of one for a micro-batch.
+func trainingStep(exec *model.Exec) graphKind {
+	return graphKind{name: stepKind, exec: exec, inputs: (*Engine).firstInputs, memory: (*Engine).stepMemory}
 }
 
-// reading is what exec computes of a batch, and changes nothing by.
-func (e *Engine) reading(kind string, exec *model.Exec) graphOf {
-	return graphOf{kind: kind, exec: exec, inputs: (*Engine).evalInputs, memory: graphMemory, lent: e.lent}
+// reader is what exec computes without changing a variable.
+func (e *Engine) reader(name string, exec *model.Exec) graphKind {
+	return graphKind{name: name, exec: exec, inputs: (*Engine).evalInputs, memory: graphMemory, shared: e.lent}
 }
 
 // compileStep is CompileStep in the engine's own store.
 func (e *Engine) compileStep(b *datasets.Batch, before Before) error {
-	err := e.compile(e.stepping(e.step), b, before)
+	err := e.compile(trainingStep(e.step), b, before)
 	return errors.Join(err, e.checkValues(err))
 }
 
 // compiledAs names what is compiled for batches of b's shape.
-func compiledAs(kind string, b *datasets.Batch) string {
-	what := fmt.Sprintf("%s %dx%dx%d", kind, b.N, b.H, b.W)
+func compiledAs(name string, b *datasets.Batch) string {
+	what := fmt.Sprintf("%s %dx%dx%d", name, b.N, b.H, b.W)
 	if b.LabelH != b.H || b.LabelW != b.W {
 		what += fmt.Sprintf(", labels %dx%d", b.LabelH, b.LabelW)
 	}
 	return what
 }
 
-func (e *Engine) compile(of graphOf, b *datasets.Batch, before Before) (err error) {
-	what := compiledAs(of.kind, b)
-	if of.lent != nil {
-		of.lent.mu.Lock()
-		defer of.lent.mu.Unlock()
+func (e *Engine) compile(kind graphKind, b *datasets.Batch, before Before) (err error) {
+	what := compiledAs(kind.name, b)
+	if kind.shared != nil {
+		kind.shared.mu.Lock()
+		defer kind.shared.mu.Unlock()
 	}
 	if e.compiled.has(what) {
 		return nil
@@ -71,18 +71,18 @@ func (e *Engine) compile(of graphOf, b *datasets.Batch, before Before) (err erro
 		return err
 	}
 	defer recoverInto(&err, "compiling the "+what)
-	in, err := of.inputs(e, b)
+	in, err := kind.inputs(e, b)
 	if err != nil {
 		return err
 	}
 	defer finalize(in)
 	begin := e.now()
-	g, err := e.build(of, shapesOf(in))
+	g, err := e.build(kind, shapesOf(in))
 	if err != nil {
 		return fmt.Errorf("compiling the %s: %w", what, err)
 	}
 	done := Compilation{What: what, Took: e.now().Sub(begin)}
-	if memory, err := of.memory(e, g); err == nil { // else the backend does not tell
+	if memory, err := kind.memory(e, g); err == nil { // else the backend does not tell
 		done.Memory = &memory
 	}
 	e.compiled.add(done)

@@ -26,7 +26,7 @@ import (
 // The caches of its executors have locks (graph.Exec.findOrCreateGraph), and PJRT compiles
 // beside what runs.
 type lent struct {
-	mu    sync.Mutex // held while a graph is built, and while one runs
+	mu    sync.Mutex // held while a graph of those that share it is built, and while one runs
 	store *model.Store
 	from  *model.Store
 	mesh  *mesh
@@ -45,16 +45,27 @@ func (l *lent) during(exec *model.Exec, inputs []*tensors.Tensor, run func() err
 		finalize(inputs)
 		return err
 	}
+	var loans []loan
+	defer func() {
+		for _, loan := range loans {
+			if back := l.takeBack(loan.own, loan.to); back != nil && err == nil {
+				err = fmt.Errorf("variable %s: %w", loan.to.Path(), back)
+			}
+		}
+	}()
 	for v := range l.store.IterVariables() {
 		own := l.from.GetVariable(v.Path()) // loaded by now, if it was not
 		if err := l.lend(own, v); err != nil {
 			finalize(inputs)
 			return fmt.Errorf("variable %s: %w", v.Path(), err)
 		}
-		defer func() { err = errors.Join(err, l.takeBack(own, v)) }()
+		loans = append(loans, loan{own, v})
 	}
 	return run()
 }
+
+// loan is a variable of the engine, and the one that has its value meanwhile.
+type loan struct{ own, to *model.Variable }
 
 func (l *lent) lend(own, to *model.Variable) error {
 	if own == nil {

@@ -23,7 +23,7 @@ func (e *Engine) Logits(b *datasets.Batch) ([]float32, error) {
 
 func predict[T uint8 | float32](e *Engine, exec *model.Exec, what string, b *datasets.Batch) (flat []T, err error) {
 	defer recoverInto(&err, "prediction")
-	if err := e.compile(e.reading(what, exec), b, nil); err != nil {
+	if err := e.compile(e.reader(what, exec), b, nil); err != nil {
 		return nil, fmt.Errorf("prediction: %w", err)
 	}
 	in, err := e.evalInputs(b)

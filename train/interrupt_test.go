@@ -47,8 +47,9 @@ func (w *world) stopAt(ctx context.Context, n int) (p Progress, after []string, 
 			after = append(after, deed)
 		}
 		if deeds == n {
-			cancel(errAsked)
+			// Before the stop: of a compilation, Run does not wait for this to return.
 			after = append(after, "stop in "+deed)
+			cancel(errAsked)
 		}
 		deeds++
 	}

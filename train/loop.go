@@ -19,9 +19,9 @@ type Stepper interface {
 	// CompileStep and CompileEval get ready for batches of b's shape. Where that
 	// takes work, they first call before with what it is.
 	CompileStep(b *datasets.Batch, before Before) error
-	// CompileStepAhead is CompileStep where it is called beside anything but itself, once
-	// there was a Step. What CompileStep has begun, it leaves to that, which waits for what
-	// was begun here.
+	// CompileStepAhead gets ready for training steps on batches of b's shape while all other
+	// methods are called. It is called after the first Step. If CompileStep is already compiling
+	// for the shape it returns at once; CompileStep waits for what CompileStepAhead has begun.
 	CompileStepAhead(b *datasets.Batch, before Before) error
 	// CompileEval is also called beside Step, and beside what saves, but never beside itself
 	// or Eval.

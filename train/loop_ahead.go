@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,27 +19,31 @@ type ahead struct {
 
 	left atomic.Bool // nobody wants what is not begun yet
 
-	mu    sync.Mutex
-	begun []string // what was, or is being, compiled
+	mu      sync.Mutex
+	begun   []string // what is being compiled, or was
+	current string   // what was begun last
 }
 
-// coming gets ready for batches of a shape by the method get of a [Stepper].
-type coming struct {
+// pending gets ready for batches of a shape by the method get of a [Stepper].
+type pending struct {
 	shape datasets.BatchShape
 	get   func(*datasets.Batch, Before) error
 }
 
 // lookAhead begins to compile for what is coming, one after the other. It returns when the
 // first compilation is begun.
-func lookAhead(all []coming) *ahead {
+func lookAhead(all []pending) *ahead {
 	a := &ahead{first: make(chan struct{}), over: make(chan struct{})}
 	go func() {
 		defer close(a.over)
-		for _, c := range all {
+		for _, p := range all {
 			if a.left.Load() {
 				return
 			}
-			_ = c.get(c.shape.Blank(), a.begins)
+			before := a.count()
+			if p.get(p.shape.Blank(), a.begins) != nil {
+				a.keep(before)
+			}
 		}
 	}()
 	select {
@@ -48,13 +53,33 @@ func lookAhead(all []coming) *ahead {
 	return a
 }
 
+// begins refuses where nobody wants it any more: the Stepper may be closed by now.
 func (a *ahead) begins(what string) error {
+	if a.left.Load() {
+		return errLeft
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.begun = append(a.begun, what); len(a.begun) == 1 {
+	if a.current == "" {
 		close(a.first)
 	}
+	a.begun, a.current = append(a.begun, what), what
 	return nil
+}
+
+var errLeft = errors.New("the run is over")
+
+func (a *ahead) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.begun)
+}
+
+// keep forgets all but the first n that were begun: what failed was not compiled ahead.
+func (a *ahead) keep(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.begun = a.begun[:n]
 }
 
 // has tells whether what was compiled ahead; of a nil one nothing was.
@@ -71,7 +96,7 @@ func (a *ahead) has(what string) bool {
 func (a *ahead) now() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.begun[len(a.begun)-1]
+	return a.current
 }
 
 // lookAhead begins to compile for the steps and the evaluations that are to come, once there
@@ -81,19 +106,20 @@ func (s *session) lookAhead() {
 	if s.ahead != nil {
 		return
 	}
-	var all []coming
+	var all []pending
 	for _, shape := range s.StepShapes {
-		all = append(all, coming{shape, s.Stepper.CompileStepAhead})
+		all = append(all, pending{shape, s.Stepper.CompileStepAhead})
 	}
 	if s.Val != nil {
 		for _, shape := range s.EvalShapes {
-			all = append(all, coming{shape, s.Stepper.CompileEval})
+			all = append(all, pending{shape, s.Stepper.CompileEval})
 		}
 	}
 	s.ahead = lookAhead(all)
 }
 
-// awaitAhead waits for what is being compiled ahead, as for any compilation.
+// awaitAhead waits for all that is compiled ahead, as for any compilation: also for training
+// steps, which are wanted soon, and are a few.
 func (s *session) awaitAhead(ctx context.Context) error {
 	if s.ahead.isOver() {
 		return nil

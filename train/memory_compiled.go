@@ -13,8 +13,12 @@ import (
 // has computed such a batch already: nothing is compiled again then. The error is
 // [ErrNoMemoryStats] where the backend does not tell.
 func (e *Engine) CompiledStepMemory(b *datasets.Batch) (Memory, error) {
+	exec := e.step
+	if s := e.ahead.find(b.Shape()); s != nil {
+		exec = s.exec
+	}
 	in, err := e.firstInputs(b)
-	return e.compiledMemory(e.step, in, err, (*Engine).stepMemory)
+	return e.compiledMemory(exec, in, err, (*Engine).stepMemory)
 }
 
 // CompiledMaskMemory is explained at [Engine.CompiledStepMemory].

@@ -122,9 +122,9 @@ func (e *Engine) missing() []string {
 
 // build compiles a graph for inputs of these shapes, and for the first training step makes
 // the values of the variables meanwhile.
-func (e *Engine) build(of graphOf, dims []shapes.Shape) (g *graph.Graph, err error) {
+func (e *Engine) build(kind graphKind, dims []shapes.Shape) (g *graph.Graph, err error) {
 	missing := []string(nil)
-	if of.exec == e.step {
+	if kind.exec == e.step {
 		missing = e.missing()
 	}
 	if len(missing) > 0 {
@@ -135,13 +135,13 @@ func (e *Engine) build(of graphOf, dims []shapes.Shape) (g *graph.Graph, err err
 		}()
 	}
 	defer recoverInto(&err, "building the graph")
-	if g, err = of.exec.Compile(dims...); err != nil {
+	if g, err = kind.exec.Compile(dims...); err != nil {
 		return nil, err
 	}
 	switch {
-	case of.lent != nil:
-		err = of.lent.fits(e.loader.vars)
-	case of.exec == e.step && e.update != nil:
+	case kind.shared != nil:
+		err = kind.shared.fits(e.loader.vars)
+	case kind.exec == e.step && e.update != nil:
 		if _, err = e.compileUpdate(); err == nil && e.held == nil {
 			e.held = bytesOf(e.store)
 		}

@@ -211,12 +211,17 @@ func checkData(ctx context.Context, out io.Writer, spec string, splits []string,
 	return dataError(unusable)
 }
 
+// noSamples is the error of a split that is there, and empty.
+func noSamples(spec, split string) error {
+	return fmt.Errorf("%s: there are no samples in %s", spec, split)
+}
+
 // whyUnusable is what may be wrong with a split of which every sample is right.
 func whyUnusable(spec, split string, summary datasets.Summary) error {
 	labelled := slices.ContainsFunc(summary.Labels.Pixels, func(n int64) bool { return n > 0 })
 	switch {
 	case summary.Samples == 0:
-		return fmt.Errorf("%s: there are no samples in %s", spec, split)
+		return noSamples(spec, split)
 	case !labelled:
 		return fmt.Errorf("%s: no pixel of %s has a label that counts: all masks are %d", spec, split, datasets.Ignore)
 	}
@@ -278,7 +283,7 @@ func showData(out io.Writer, spec, split string, n int, path string) error {
 	}
 	n = min(n, src.Len())
 	if n == 0 {
-		return dataError(fmt.Errorf("%s has no samples in %s", spec, split))
+		return dataError(noSamples(spec, split))
 	}
 	indices := make([]int, n)
 	for i := range indices {

@@ -40,6 +40,9 @@ func (c dataCheck) run(ctx context.Context, source datasets.Source) (datasets.Su
 	if summary.Doubtful > 0 {
 		c.warn(doubtfulText(summary.Doubtful, summary.Samples, c.split))
 	}
+	if summary.Samples == 0 {
+		return summary, noSamples(c.spec, c.split)
+	}
 	labelled, err := datasets.Labelled(ctx, source)
 	if err == nil && !labelled {
 		err = fmt.Errorf("%s: no pixel of the %d %s samples has a label that counts: all masks are %d, or none can be read; `fcnx data check` says which",

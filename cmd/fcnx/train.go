@@ -184,7 +184,7 @@ func runTrain(cmd *cobra.Command, options trainOptions) error {
 		if engine, err = newEngine(backend, stage.config.Device, stage.engine(data, start.values)); err != nil {
 			break
 		}
-		loop.Train, loop.StepShapes = engine.Stage(data.train.Batches), data.train.ShapesFrom(start.progress.Cursor)
+		loop.Train, loop.StepShapes = engine.Stage(data.train.Batches), data.train.ShapesFrom(start.progress.Cursor, stage.to-start.progress.Step)
 		loop.Stepper, loop.Saver = engine, &saver{run: run, stage: stage, engine: engine}
 		loop.Schedule, loop.From, loop.Steps = stage.rate, stage.from, stage.to
 		progress, err = loop.Run(ctx, start.progress)
