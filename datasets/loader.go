@@ -145,6 +145,9 @@ func (l *Loader) Shapes() []BatchShape { return l.shapes }
 // ShapesFrom lists the shapes of so many batches from the given cursor on, each once, in the
 // order in which they come.
 func (l *Loader) ShapesFrom(from Cursor, batches int64) []BatchShape {
+	if len(l.shapes) == 1 && batches > 0 { // as a rule; no epoch need be planned for that
+		return l.shapes
+	}
 	var order []BatchShape
 	for p := range l.plan(from) {
 		if batches--; batches < 0 || len(order) == len(l.shapes) {

@@ -166,6 +166,11 @@ func TestShapesFrom(t *testing.T) {
 		orders[fmt.Sprint(want)] = true
 	}
 	require.Greater(t, len(orders), 1)
+
+	one := newTestLoader(t, mixed(), LoaderConfig{Batch: 3, Multiple: 1, Buckets: 1})
+	require.Len(t, one.Shapes(), 1)
+	require.Equal(t, one.Shapes(), one.ShapesFrom(3, 1))
+	require.Empty(t, one.ShapesFrom(3, 0))
 }
 
 func TestBatchPixels(t *testing.T) {

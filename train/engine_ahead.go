@@ -21,16 +21,6 @@ type stepAhead struct {
 	err  error
 }
 
-// isOver tells whether it is compiled, or could not be.
-func (s *stepAhead) isOver() bool {
-	select {
-	case <-s.over:
-		return true
-	default:
-		return false
-	}
-}
-
 // stepsAhead are those of an engine. It is safe for concurrent use.
 type stepsAhead struct {
 	template *Engine // the engine as it was made: copies of it build the graphs, each for a store of its own
@@ -67,7 +57,7 @@ func (a *stepsAhead) drop(shape datasets.BatchShape) {
 func (a *stepsAhead) find(shape datasets.BatchShape) *stepAhead {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s := a.byShape[shape]; s != nil && s.isOver() && s.err == nil {
+	if s := a.byShape[shape]; s != nil && isClosed(s.over) { // one that failed was dropped before
 		return s
 	}
 	return nil
@@ -123,9 +113,8 @@ func (s *stepAhead) compile(e *Engine, b *datasets.Batch, before Before) error {
 func (e *Engine) CompileStep(b *datasets.Batch, before Before) error {
 	e.busy.RLock() // also while it waits
 	defer e.busy.RUnlock()
-	s, first := e.ahead.begin(b.Shape(), nil)
-	if !first && s != nil {
-		if !s.isOver() {
+	if s, _ := e.ahead.begin(b.Shape(), nil); s != nil {
+		if !isClosed(s.over) {
 			if err := before.call(compiledAs(stepKind, b)); err != nil {
 				return err
 			}

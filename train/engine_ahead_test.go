@@ -11,6 +11,8 @@ import (
 	"github.com/fcnx/fcnx/datasets"
 )
 
+func inTwoParts(c *EngineConfig) { c.Train.Accumulate = 2 }
+
 // A step that is compiled beside others, in a store of its own, is the one that it would have
 // been: whatever the optimiser keeps goes from one to the other and back, to the last bit. Under
 // the race detector too.
@@ -24,7 +26,7 @@ func TestStepsAheadAreTheSteps(t *testing.T) {
 			c.Train.Optimizer, c.Train.Clip = "adamw", 1
 			c.Net.Encoder, c.Train.Freeze = "vgg11_bn", []string{"conv1*", "conv2*", "conv3*"}
 		}},
-		"accumulated":               {1, func(c *EngineConfig) { c.Train.Accumulate = 2 }},
+		"accumulated":               {1, inTwoParts},
 		"two devices, watching NaN": {2, func(c *EngineConfig) { c.Train.DebugNaN = true }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +67,7 @@ func TestStepsAheadAreTheSteps(t *testing.T) {
 // The account of memory of a step in micro-batches is that of the engine's own store, which
 // has what the other does not: the optimiser's slots.
 func TestStepAheadMemory(t *testing.T) {
-	own, ahead := newEngine(t, headOnly, accumulated2), newEngine(t, headOnly, accumulated2)
+	own, ahead := newEngine(t, headOnly, inTwoParts), newEngine(t, headOnly, inTwoParts)
 	one, other := shapesBatches(t, "32x32", 1), shapesBatches(t, "64x32", 1)
 	steps(t, own, append(one, other...), 0, 0.05)
 	steps(t, ahead, one, 0, 0.05)
@@ -78,8 +80,6 @@ func TestStepAheadMemory(t *testing.T) {
 	require.Equal(t, *want, found)
 	require.Empty(t, ahead.Compiled(), "nothing was compiled for that")
 }
-
-func accumulated2(c *EngineConfig) { c.Train.Accumulate = 2 }
 
 // What a step compiled ahead gives that is no number is looked for as in any other one.
 func TestStepAheadExplainsNaN(t *testing.T) {

@@ -241,7 +241,7 @@ func (s *session) step(ctx context.Context, b *datasets.Batch, wait time.Duratio
 		s.spoilt = true
 		return err
 	}
-	s.lookAhead()
+	s.lookAhead(b.Shape())
 	return nil
 }
 

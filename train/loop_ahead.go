@@ -40,7 +40,7 @@ func lookAhead(all []pending) *ahead {
 			if a.left.Load() {
 				return
 			}
-			before := a.count()
+			before := len(a.begun) // written by nobody else
 			if p.get(p.shape.Blank(), a.begins) != nil {
 				a.keep(before)
 			}
@@ -69,12 +69,6 @@ func (a *ahead) begins(what string) error {
 
 var errLeft = errors.New("the run is over")
 
-func (a *ahead) count() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.begun)
-}
-
 // keep forgets all but the first n that were begun: what failed was not compiled ahead.
 func (a *ahead) keep(n int) {
 	a.mu.Lock()
@@ -100,15 +94,17 @@ func (a *ahead) now() string {
 }
 
 // lookAhead begins to compile for the steps and the evaluations that are to come, once there
-// was a step: before, it would only take the machine from the compilation that the step waits
-// for.
-func (s *session) lookAhead() {
+// was a step, on a batch of shape done: before, it would only take the machine from the
+// compilation that the step waits for.
+func (s *session) lookAhead(done datasets.BatchShape) {
 	if s.ahead != nil {
 		return
 	}
 	var all []pending
 	for _, shape := range s.StepShapes {
-		all = append(all, pending{shape, s.Stepper.CompileStepAhead})
+		if shape != done {
+			all = append(all, pending{shape, s.Stepper.CompileStepAhead})
+		}
 	}
 	if s.Val != nil {
 		for _, shape := range s.EvalShapes {
@@ -133,11 +129,12 @@ func (s *session) awaitAhead(ctx context.Context) error {
 // isOver tells whether there is nothing more to compile, as of a nil one. Until it is,
 // something was begun.
 func (a *ahead) isOver() bool {
-	if a == nil {
-		return true
-	}
+	return a == nil || isClosed(a.over)
+}
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-a.over:
+	case <-c:
 		return true
 	default:
 		return false
