@@ -92,7 +92,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         run = out / "fcnx"
-        fcnx = [args.fcnx, "train", "--config", args.recipe, "--data", f"camvid:{args.data}", "--epochs", str(args.epochs)]
+        fcnx = [args.fcnx, "train", "--config", args.recipe, "--data", f"camvid:{args.data}", "--epochs", str(args.epochs), "--seed", str(args.seed)]
         ours = Runner("fcnx", [*fcnx, "--ui", "none", "--out", folder, "--name", "fcnx"], out / "fcnx.out")
         twin = [sys.executable, str(HERE / "torch" / "train.py"), str(run / "config.toml"), "--format", args.format]
         theirs = Runner(f"PyTorch {args.format}", twin, out / "twin.out")
@@ -103,6 +103,7 @@ def main() -> None:
             "machine": machine(),
             "recipe": args.recipe,
             "epochs": args.epochs,
+            "seed": args.seed,
             "waits": waits((run / "events.jsonl").read_text().splitlines()),
             "sides": {
                 ours.name: {"seconds": ours.seconds, "evaluations": evaluations((run / "events.jsonl").read_text().splitlines())},
@@ -126,7 +127,7 @@ def table(report: dict) -> str:
     ours, theirs = report["sides"].values()
     best = [100 * max(e["mean_iou"] for e in side["evaluations"]) for side in (ours, theirs)]
     return (
-        f"`{report['recipe']}`, {report['epochs']:g} epochs in turns on {report['machine']['cores']} cores of {report['machine']['cpu']}, {report['date'][:10]}:\n\n"
+        f"`{report['recipe']}`, {report['epochs']:g} epochs, seed {report['seed']}, in turns on {report['machine']['cores']} cores of {report['machine']['cpu']}, {report['date'][:10]}:\n\n"
         + markdown(["", "seconds, all in all", "val mIoU, best", "val mIoU, last", "pixel accuracy, last"], rows)
         + f"\n\nfcnx is {theirs['seconds'] / ours['seconds']:.2f} times as fast; its best mIoU is {abs(best[0] - best[1]):.1f} points {'above' if best[0] >= best[1] else 'below'} its twin's. "
         f"What limits fcnx: steps are {percent(report['waits']['step_ms'] / ours['seconds'])} of its time, waiting for data {percent(report['waits']['data_ms'] / ours['seconds'])}; "
@@ -140,6 +141,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--fcnx", default="bin/fcnx", help="the program to measure")
     parser.add_argument("--recipe", default="recipes/camvid-narrow.toml")
     parser.add_argument("--epochs", type=float, default=40)
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of both, though each draws its own weights and order of samples from it")
     parser.add_argument("--format", choices=["contiguous", "channels_last"], default="channels_last", help="of the twin")
     parser.add_argument("--slice", type=float, default=20, metavar="SECONDS", help="that each runs at a time")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "twins.json")

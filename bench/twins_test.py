@@ -74,11 +74,11 @@ class Reports(unittest.TestCase):
             return {"seconds": seconds, "evaluations": [{"step": i, "mean_iou": s, "pixel_accuracy": s + 0.25} for i, s in enumerate(scores)]}
 
         report = {
-            "date": "2026-11-29T04:00:00+00:00", "machine": {"cpu": "AMD EPYC", "cores": 2}, "recipe": "recipes/camvid-narrow.toml", "epochs": 40.0, "waits": {"step_ms": 800.0, "data_ms": 20.0},
+            "date": "2026-11-29T04:00:00+00:00", "machine": {"cpu": "AMD EPYC", "cores": 2}, "recipe": "recipes/camvid-narrow.toml", "epochs": 40.0, "seed": 2, "waits": {"step_ms": 800.0, "data_ms": 20.0},
             "sides": {"fcnx": side(1000.4, 0.25, 0.55, 0.5), "PyTorch channels_last": side(1500.6, 0.25, 0.5)},
         }  # fmt: skip
         text = twins.table(report)
-        self.assertIn("`recipes/camvid-narrow.toml`, 40 epochs in turns on 2 cores of AMD EPYC, 2026-11-29:", text)
+        self.assertIn("`recipes/camvid-narrow.toml`, 40 epochs, seed 2, in turns on 2 cores of AMD EPYC, 2026-11-29:", text)
         self.assertIn("| fcnx | 1000 | 0.550 | 0.500 | 0.750 |", text)
         self.assertIn("| PyTorch channels_last | 1501 | 0.500 | 0.500 | 0.750 |", text)
         self.assertIn("fcnx is 1.50 times as fast; its best mIoU is 5.0 points above its twin's. ", text)
