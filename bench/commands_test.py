@@ -41,6 +41,13 @@ class Steps(unittest.TestCase):
         self.assertEqual([side.name for side in sides], ["fcnx", "PyTorch contiguous", "PyTorch channels_last"])
 
 
+class Machine(unittest.TestCase):
+    def test_cpu(self):
+        info = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: other\n"
+        self.assertEqual(compare.cpu(info), "AMD EPYC (family 25, model 17)")
+        self.assertTrue(compare.cpu("processor\t: 0\nBogoMIPS\t: 50\n"))  # of an ARM
+
+
 class Parts(unittest.TestCase):
     def test_all(self):
         sides = commands.of_parts(parsed("--workers", "3"), "folder:D", "F")

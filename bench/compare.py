@@ -137,12 +137,16 @@ def beside(out: Path) -> Path:
 
 def machine() -> dict:
     """What the numbers hold for."""
-    cpu = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            cpu = line.partition(":")[2].strip()
-            break
-    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
+    return {"cpu": cpu(Path("/proc/cpuinfo").read_text()), "cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
+
+
+def cpu(info: str) -> str:
+    """The name of the first processor in /proc/cpuinfo, with family and model: a virtual machine's name may be that of two
+    generations, of which one multiplies twice as fast."""
+    first = dict((key.strip(), value.strip()) for key, colon, value in (line.partition(":") for line in info.partition("\n\n")[0].splitlines()) if colon)
+    name = first.get("model name") or platform.processor() or platform.machine()
+    kind = ", ".join(f"{key.removeprefix('cpu ')} {first[key]}" for key in ("cpu family", "model") if key in first)
+    return f"{name} ({kind})" if kind else name
 
 
 def note(text: str) -> None:
