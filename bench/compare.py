@@ -143,7 +143,8 @@ def machine() -> dict:
 def cpu(info: str) -> str:
     """The name of the first processor in /proc/cpuinfo, with family and model: a virtual machine's name may be that of two
     generations, of which one multiplies twice as fast."""
-    first = dict((key.strip(), value.strip()) for key, colon, value in (line.partition(":") for line in info.partition("\n\n")[0].splitlines()) if colon)
+    lines = (line.partition(":") for line in info.partition("\n\n")[0].splitlines())
+    first = {key.strip(): value.strip() for key, _, value in lines}
     name = first.get("model name") or platform.processor() or platform.machine()
     kind = ", ".join(f"{key.removeprefix('cpu ')} {first[key]}" for key in ("cpu family", "model") if key in first)
     return f"{name} ({kind})" if kind else name
