@@ -10,3 +10,15 @@ func After(x, y *graph.Node) *graph.Node {
 	first := graph.Reshape(graph.Slice(graph.Reshape(y, y.Shape().Size()), graph.AxisRange(0, 1)))
 	return graph.Add(x, graph.ConvertDType(graph.MulScalar(first, 0), x.DType()))
 }
+
+// once is x, and waits for y as [After] does. XLA computes it once, where it would compute what is cheap
+// anew in everything that reads it, for a division is dear to it. One by a constant it would
+// take away, and make one by the same number everywhere a product; so x is divided by 1 or, where
+// it is below zero, by 1 plus zero times the first number of y. Where y begins with NaN or
+// Inf, that is NaN.
+func once(x, y *graph.Node) *graph.Node {
+	g, dtype := x.Graph(), x.DType()
+	one := After(graph.ScalarOne(g, dtype), y)
+	below := graph.LessThan(x, graph.ScalarZero(g, dtype))
+	return graph.Div(x, graph.Where(below, graph.BroadcastToDims(one, x.Shape().Dimensions...), graph.OnesLike(x)))
+}

@@ -52,6 +52,9 @@ func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int, keep 
 			c.back = winogradBack
 		}
 	}
+	if k == 3 && pad == 1 && min(in, out) >= winogradKernelChannels && n*h*w >= winogradKernelPixels && p.winograd(x) {
+		c.kernelGradient = winogradKernelGradient
+	}
 	y = wide(c.of(x, kernel))
 	y.AssertDims(n, h, w, out)
 	return y, bias
@@ -64,6 +67,8 @@ type convolution struct {
 	ahead func(x, kernel *graph.Node) *graph.Node
 	// back is as good as what graph.Gradient makes of plain for x; nil: that is taken.
 	back func(dy, kernel *graph.Node) *graph.Node
+	// kernelGradient is as good as what graph.Gradient makes of plain for the kernel; nil: that is taken.
+	kernelGradient func(x, dy *graph.Node) *graph.Node
 	// keep: what plain makes of x before it multiplies is kept for the gradient of the kernel,
 	// if XLA likes; else it is made again then. Of a convolution that is x with its padding, as
 	// large as x, which XLA would keep beside what x is made of.
@@ -77,7 +82,7 @@ type convolution struct {
 func (c convolution) of(x, kernel *graph.Node) *graph.Node {
 	if c.ahead == nil {
 		c.ahead = c.plain
-		if c.keep {
+		if c.keep && c.kernelGradient == nil {
 			return c.plain(x, kernel)
 		}
 	}
@@ -85,6 +90,9 @@ func (c convolution) of(x, kernel *graph.Node) *graph.Node {
 		return c.ahead(in[0], in[1])
 	}, func(dy *graph.Node) []*graph.Node {
 		dy = graph.StopGradient(dy)
+		if c.kernelGradient != nil {
+			dy = once(dy, kernel) // there it is read by six
+		}
 		from := x
 		if !c.keep {
 			from = After(graph.StopGradient(x), dy)
@@ -92,7 +100,13 @@ func (c convolution) of(x, kernel *graph.Node) *graph.Node {
 		by := func(what, kernel *graph.Node) *graph.Node {
 			return graph.Gradient(graph.ReduceAllSum(graph.Mul(c.plain(from, kernel), dy)), what)[0]
 		}
-		dw, then := by(kernel, kernel), kernel
+		var dw *graph.Node
+		if c.kernelGradient != nil {
+			dw = c.kernelGradient(graph.StopGradient(from), dy)
+		} else {
+			dw = by(kernel, kernel)
+		}
+		then := kernel
 		if c.again && !c.keep {
 			then = After(kernel, graph.StopGradient(dw))
 		}

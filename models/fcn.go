@@ -23,7 +23,7 @@ type Pass struct {
 	// (precision.go); weights and logits are those of the images whatever it is. Zero: as the
 	// images, which are float32.
 	DType dtypes.DType
-	// Winograd has 3x3 convolutions of many channels, and the gradients of their pixels, done
+	// Winograd has 3x3 convolutions of many channels, and their gradients, done
 	// by Winograd's algorithm: that is faster on a CPU and equal but for the last digits. On a
 	// GPU cuDNN sees to it. Not in bfloat16, nor where activations are computed again.
 	Winograd bool

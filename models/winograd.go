@@ -55,18 +55,11 @@ func (p Pass) winograd(x *graph.Node) bool {
 // both dimensions it would be a quarter, with transforms that take as long as they save, or
 // take XLA minutes to compile. The result differs from that of a plain convolution by some 2e-6 of
 // the largest value.
-//
-// The kernel's gradient would be no faster in this way.
 func winograd(x, kernel *graph.Node) *graph.Node {
-	n, h, w, in := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	n, h, w := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	tiles := (w + 3) / 4
-	// In fours: a tile's six columns are one four and the first half of the next.
-	x = graph.Reshape(padSides(x, 1, 1, 1, 4*(tiles+1)-w-1), n, h+2, tiles+1, 4, in)
-	var columns, taps []*graph.Node
-	for j := range 6 {
-		column := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(j/4, tiles+j/4), graph.AxisElem(j%4), graph.AxisRange())
-		columns = append(columns, graph.Reshape(column, n, h+2, tiles, in))
-	}
+	columns := tileColumns(padSides(x, 1, 1, 1, 4*(tiles+1)-w-1), 6)
+	var taps []*graph.Node
 	for j := range 3 {
 		taps = append(taps, graph.Slice(kernel, graph.AxisRange(), graph.AxisElem(j), graph.AxisRange(), graph.AxisRange()))
 	}
@@ -84,6 +77,21 @@ func winograd(x, kernel *graph.Node) *graph.Node {
 // winogradBack is the gradient of winograd's x, by the kernel turned around.
 func winogradBack(dy, kernel *graph.Node) *graph.Node {
 	return winograd(dy, graph.TransposeAllAxes(graph.Reverse(kernel, 0, 1), 0, 1, 3, 2))
+}
+
+// tileColumns are the columns of all tiles of x [A,B,4*F,D], first to last, each [A,B,T,D]. A tile
+// begins at every fourth column and may reach into the four of the next one: there are F tiles
+// of four columns, and F-1 of six.
+func tileColumns(x *graph.Node, columns int) []*graph.Node {
+	a, b, fours, d := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)/4, x.Shape().Dim(3)
+	tiles := fours - (columns-1)/4
+	x = graph.Reshape(x, a, b, fours, 4, d)
+	var all []*graph.Node
+	for j := range columns {
+		column := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(j/4, j/4+tiles), graph.AxisElem(j%4), graph.AxisRange())
+		all = append(all, graph.Reshape(column, a, b, tiles, d))
+	}
+	return all
 }
 
 // weigh is the sum of nodes of one shape, each times its weight; those of weight zero

@@ -25,17 +25,24 @@ func TestWinograd(t *testing.T) {
 				kernel := floats(rng, 9*in*out)
 				dy := randomGrid(rng, y.n, y.h, y.w, y.c)
 				dx, dkernel, _ := slowConvolve(x, kernel, make([]float64, out), 3, 1, y, dy)
-				byWinograd := convolution{ahead: winograd, back: winogradBack, plain: func(x, kernel *graph.Node) *graph.Node {
+				plain := func(x, kernel *graph.Node) *graph.Node {
 					return graph.Convolve(padAround(x, 1), kernel).NoPadding().Done()
-				}}
-				got := run(t, Backend(t, backend), func(a []*graph.Node) []*graph.Node {
-					x, kernel := a[0], graph.Reshape(a[1], 3, 3, in, out)
-					y := byWinograd.of(x, kernel)
-					return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, a[2])), x, kernel)...)
-				}, x.tensor(), kernel, dy.tensor())
-				requireNear(t, y.values, y.dims(), got[0], 1e-12, "result")
-				requireNear(t, dx.values, x.dims(), got[1], 1e-12, "gradient of the input")
-				requireNear(t, dkernel, []int{3, 3, in, out}, got[2], 1e-12, "gradient of the kernel")
+				}
+				for name, c := range map[string]convolution{
+					"all":                {ahead: winograd, back: winogradBack, kernelGradient: winogradKernelGradient, plain: plain},
+					"all, kept":          {ahead: winograd, back: winogradBack, kernelGradient: winogradKernelGradient, plain: plain, keep: true},
+					"the kernel's":       {kernelGradient: winogradKernelGradient, plain: plain},
+					"the kernel's, kept": {kernelGradient: winogradKernelGradient, plain: plain, keep: true},
+				} {
+					got := run(t, Backend(t, backend), func(a []*graph.Node) []*graph.Node {
+						x, kernel := a[0], graph.Reshape(a[1], 3, 3, in, out)
+						y := c.of(x, kernel)
+						return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, a[2])), x, kernel)...)
+					}, x.tensor(), kernel, dy.tensor())
+					requireNear(t, y.values, y.dims(), got[0], 1e-12, name+": result")
+					requireNear(t, dx.values, x.dims(), got[1], 1e-12, name+": gradient of the input")
+					requireNear(t, dkernel, []int{3, 3, in, out}, got[2], 1e-12, name+": gradient of the kernel")
+				}
 			})
 		}
 	}
@@ -79,29 +86,42 @@ func TestWinogradIsUsed(t *testing.T) {
 	}
 }
 
-// The gradient of pixels is Winograd's from winogradPixels on; the kernel's never is.
+// The gradient of pixels is Winograd's from winogradPixels on, the kernel's from fewer channels and
+// pixels on.
 func TestWinogradBackIsUsed(t *testing.T) {
-	const in = winogradChannels
 	b, rng := Backend(t, devicetest.Kind()), rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {
-		h, w int
-		used bool
-	}{{6, 9, false}, {winogradPixels / 50, 50, true}} {
-		x, dy, kernel := randomGrid(rng, 1, c.h, c.w, in), randomGrid(rng, 1, c.h, c.w, in), floats(rng, 9*in*in)
-		gradients := func(p Pass) []*tensors.Tensor {
-			store := model.NewStore()
-			create(t, store, "/conv/weight", kernel, []int{3, 3, in, in})
-			create(t, store, "/conv/bias", make([]float64, in), []int{in})
-			out, err := model.CallOnceN(b, store, func(s *model.Scope, x, dy *graph.Node) []*graph.Node {
-				y := p.convolve(s.In("conv"), x, in, 3, 1)
-				return graph.Gradient(graph.ReduceAllSum(graph.Mul(y, dy)), x, store.GetVariable("/conv/weight").NodeValue(x))
-			}, x.tensor(), dy.tensor())
-			require.NoError(t, err)
-			return out
-		}
-		plain, got := gradients(Pass{Training: true}), gradients(Pass{Training: true, Winograd: true})
-		require.True(t, plain[0].InDelta(got[0], 1e-9))
-		require.Equal(t, c.used, !plain[0].Equal(got[0]), "%dx%d", c.h, c.w)
-		require.True(t, plain[1].Equal(got[1]))
+		h, w, in, out int
+		pass          Pass
+		x, kernel     bool
+	}{
+		{h: winogradPixels / 50, w: 50, in: winogradChannels, out: winogradChannels, pass: Pass{Winograd: true}, x: true, kernel: true},
+		{h: 20, w: 25, in: winogradChannels, out: winogradChannels, pass: Pass{Winograd: true}, kernel: true},
+		{h: 20, w: 24, in: winogradChannels, out: winogradChannels, pass: Pass{Winograd: true}},
+		{h: 20, w: 25, in: winogradKernelChannels, out: winogradKernelChannels + 1, pass: Pass{Winograd: true}, kernel: true},
+		{h: 20, w: 25, in: winogradKernelChannels - 1, out: winogradKernelChannels, pass: Pass{Winograd: true}},
+		{h: 20, w: 25, in: winogradKernelChannels, out: winogradKernelChannels},
+		{h: 20, w: 25, in: winogradKernelChannels, out: winogradKernelChannels, pass: Pass{Winograd: true, Recomputed: &Recomputed{}}},
+	} {
+		t.Run(fmt.Sprintf("%dx%d, %d to %d, %+v", c.h, c.w, c.in, c.out, c.pass), func(t *testing.T) {
+			x, dy, kernel := randomGrid(rng, 1, c.h, c.w, c.in), randomGrid(rng, 1, c.h, c.w, c.out), floats(rng, 9*c.in*c.out)
+			gradients := func(p Pass) []*tensors.Tensor {
+				p.Training = true
+				store := model.NewStore()
+				create(t, store, "/conv/weight", kernel, []int{3, 3, c.in, c.out})
+				create(t, store, "/conv/bias", make([]float64, c.out), []int{c.out})
+				out, err := model.CallOnceN(b, store, func(s *model.Scope, x, dy *graph.Node) []*graph.Node {
+					y := p.convolve(s.In("conv"), x, c.out, 3, 1)
+					return graph.Gradient(graph.ReduceAllSum(graph.Mul(y, dy)), x, store.GetVariable("/conv/weight").NodeValue(x))
+				}, x.tensor(), dy.tensor())
+				require.NoError(t, err)
+				return out
+			}
+			plain, got := gradients(Pass{}), gradients(c.pass)
+			for i, used := range []bool{c.x, c.kernel} {
+				require.True(t, plain[i].InDelta(got[i], 1e-9))
+				require.Equal(t, used, !plain[i].Equal(got[i]))
+			}
+		})
 	}
 }

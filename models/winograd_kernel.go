@@ -1,0 +1,60 @@
+package models
+
+import "github.com/gomlx/gomlx/core/graph"
+
+// winogradKernelChannels and winogradKernelPixels are from how many channels on, going in and
+// coming out, and pixels [N,H,W] the kernel's gradient is Winograd's: with fewer, its sums
+// take as long on a CPU as the products that they save (docs/benchmarks.md).
+const (
+	winogradKernelChannels = 32
+	winogradKernelPixels   = 500
+)
+
+// The matrices of Winograd's F(3,4) in one dimension, which share B' and the six points with
+// [winogradInput]'s F(4,3): three neighbouring outputs of a convolution with four taps g.
+var (
+	winogradGradient = [6][4]float64{ // G
+		{1. / 4, 0, 0, 0},
+		{-1. / 6, -1. / 6, -1. / 6, -1. / 6},
+		{-1. / 6, 1. / 6, -1. / 6, 1. / 6},
+		{1. / 24, 1. / 12, 1. / 6, 1. / 3},
+		{1. / 24, -1. / 12, 1. / 6, -1. / 3},
+		{0, 0, 0, 1},
+	}
+	winogradTaps = [3][6]float64{ // A'
+		{1, 1, 1, 1, 1, 0},
+		{0, 1, -1, 2, -2, 0},
+		{0, 1, 1, 4, 4, 1},
+	}
+)
+
+// winogradKernelGradient is the gradient [3,3,in,out] of the kernel of a 3x3 convolution of
+// x [N,H,W,in] with a border of zeros, where dy [N,H,W,out] is that of its result.
+//
+// A number of it is the sum, over all pixels, of dy times what the number was multiplied by. For four
+// neighbours in a row of pixels the three numbers of a row of the kernel are a convolution of six
+// columns of x with four of dy, which Winograd's F(3,4) does with six products where there are twelve.
+// Products of all tiles and images are added up by a convolution whose window is all of dy,
+// with x's channels for its images and images for its channels, as XLA does it for a plain gradient.
+//
+// So x is turned around. In one go XLA's CPU would fetch each line of memory anew for each of
+// the channels in it; it is turned row by row, where lines stay in the cache, and then the rows
+// are put in order.
+func winogradKernelGradient(x, dy *graph.Node) *graph.Node {
+	w := x.Shape().Dim(2)
+	fours := (w + 3) / 4
+	x = padSides(x, 1, 1, 1, 4*(fours+1)-w-1)
+	x = once(graph.TransposeAllAxes(x, 1, 3, 2, 0), dy) // [H+2,in,W,N]
+	columns := tileColumns(graph.TransposeAllAxes(x, 1, 0, 2, 3), 6)
+	taps := tileColumns(padAxis(dy, 2, 0, 4*fours-w), 4)
+
+	var products, rows []*graph.Node
+	for i := range 6 {
+		window := graph.TransposeAllAxes(weigh(taps, winogradGradient[i][:]), 1, 2, 0, 3)
+		products = append(products, graph.Convolve(weigh(columns, winogradInput[i][:]), window).NoPadding().Done()) // [in,3,1,out]
+	}
+	for _, row := range winogradTaps {
+		rows = append(rows, weigh(products, row[:]))
+	}
+	return graph.TransposeAllAxes(graph.Concatenate(rows, 2), 1, 2, 0, 3)
+}
