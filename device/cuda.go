@@ -2,7 +2,6 @@ package device
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/gomlx/go-xla/pjrt"
@@ -26,12 +25,8 @@ type CUDAOptions struct {
 	Deterministic bool
 }
 
-// Variable is one of the environment.
-type Variable struct{ Name, Value string }
-
-// What XLA, NVIDIA's libraries and go-xla read in the environment.
+// What NVIDIA's libraries and go-xla read in the environment.
 const (
-	xlaFlags      = "XLA_FLAGS"
 	tf32Override  = "NVIDIA_TF32_OVERRIDE"
 	cudaChecksEnv = "GOPJRT_CUDA_CHECKS"
 
@@ -39,13 +34,8 @@ const (
 	deterministicFlag = "--xla_gpu_deterministic_ops"
 )
 
-// Environment is what has to be in the process's environment before the cuda plugin is
-// loaded: XLA, cuDNN and cuBLAS read it once. Whoever owns the process sets it, for a
-// library has no right to. What the user has said there stays, and told has a line
-// where that is something else than c says. lookup is [os.LookupEnv] in a program.
-//
-// An error is about flags that cannot be added.
-func (c CUDAOptions) Environment(lookup func(string) (string, bool)) (set []Variable, told []string, err error) {
+// environment is what XLA, cuDNN and cuBLAS read: [Environment] of the cuda plugin.
+func (c CUDAOptions) environment(lookup func(string) (string, bool)) (set []Variable, told []string, err error) {
 	// go-xla would look for NVIDIA's libraries next to the plugin's name rather than
 	// its file, warn that there are none, and edit XLA_FLAGS. The plugin's RPATH finds
 	// them by itself.
@@ -75,37 +65,6 @@ func (c CUDAOptions) Environment(lookup func(string) (string, bool)) (set []Vari
 		}
 	}
 	return set, told, nil
-}
-
-// addFlag gives XLA_FLAGS with one more flag, or nothing where the flag is there; conflict
-// is it, where it says something else than value. XLA ends the process at a flag that it
-// does not know, so only flags that the plugins have come here.
-func addFlag(lookup func(string) (string, bool), flag, value string) (flags, conflict string, err error) {
-	old, _ := lookup(xlaFlags)
-	text, path := old, strings.TrimSpace(old)
-	inFile := path != "" && !strings.HasPrefix(path, "-") // XLA then takes it for the name of a file
-	if inFile {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return "", "", fmt.Errorf("XLA_FLAGS names a file of flags, which cannot be read: %w", err)
-		}
-		text = string(content)
-	}
-	said := "" // the last one counts
-	for _, word := range strings.Fields(text) {
-		if name, _, _ := strings.Cut(word, "="); name == flag {
-			said = word
-		}
-	}
-	switch {
-	case said == flag, said == flag+"="+value, said == flag+"=1":
-		return "", "", nil
-	case said != "":
-		return "", said, nil
-	case inFile:
-		return "", "", fmt.Errorf("XLA_FLAGS names the file %s, to which nothing is added; write %s=%s into it", path, flag, value)
-	}
-	return strings.TrimSpace(old + " " + flag + "=" + value), "", nil
 }
 
 // client are the options that the plugin's client is made with, and what is added to

@@ -47,7 +47,7 @@ func TestCUDAEnvironment(t *testing.T) {
 		"a file where nothing is added": {fast, map[string]string{"XLA_FLAGS": other + "x"}, []Variable{checks}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, told, err := test.options.Environment(func(name string) (string, bool) {
+			set, told, err := Environment(Plugin{Kind: CUDA}, test.options, func(name string) (string, bool) {
 				value, ok := test.env[name]
 				return value, ok
 			})
@@ -119,7 +119,7 @@ func TestCUDASettingsReachGoXLA(t *testing.T) {
 	for _, tf32 := range []bool{true, false} {
 		var prepared []string
 		b := open(t, Options{Backend: CUDA, Store: s, CUDA: CUDAOptions{TF32: tf32, Preallocate: true, MemoryFraction: 0.5},
-			Prepare: func(kind string) error { prepared = append(prepared, kind); return nil }})
+			Prepare: func(p Plugin) error { prepared = append(prepared, p.Kind); return nil }})
 		require.Equal(t, []string{CUDA}, prepared)
 		x := b.Compute.(*xla.Backend)
 		require.True(t, x.IsCUDA())
@@ -129,7 +129,7 @@ func TestCUDASettingsReachGoXLA(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	_, err = Open(t.Context(), Options{Backend: CUDA, Store: s, Prepare: func(string) error { return os.ErrInvalid }})
+	_, err = Open(t.Context(), Options{Backend: CUDA, Store: s, Prepare: func(Plugin) error { return os.ErrInvalid }})
 	require.ErrorIs(t, err, os.ErrInvalid)
 	require.NotErrorIs(t, err, ErrNoBackend)
 }

@@ -66,9 +66,9 @@ type Options struct {
 	// CUDA is for the cuda backend alone.
 	CUDA CUDAOptions
 
-	// Prepare is called with the kind of a plugin before it is loaded, and may set in the
-	// environment what is read there: see [CUDAOptions.Environment]. nil: nothing is set.
-	Prepare func(kind string) error
+	// Prepare is called with a plugin before it is loaded, and may set in the environment
+	// what is read there: see [Environment]. nil: nothing is set.
+	Prepare func(p Plugin) error
 
 	// Warn receives one line where auto settles for less than was to be expected.
 	Warn func(message string)

@@ -25,7 +25,7 @@ func openPlugin(ctx context.Context, p Plugin, o Options) (*Backend, error) {
 		return nil, unusablef("opening the %s plugin: %w", p.Kind, err)
 	}
 	if o.Prepare != nil {
-		if err := o.Prepare(p.Kind); err != nil {
+		if err := o.Prepare(p); err != nil {
 			return nil, &notPrepared{err}
 		}
 	}

@@ -31,15 +31,11 @@ func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (
 	return b, nil
 }
 
-// prepareFor puts what the cuda plugin reads in the environment there, before it is
-// loaded. Nothing else of fcnx changes the environment of its own process, and for other
-// plugins it stays as it is.
-func prepareFor(cuda device.CUDAOptions, warn func(string)) func(kind string) error {
-	return func(kind string) error {
-		if kind != device.CUDA {
-			return nil
-		}
-		set, told, err := cuda.Environment(os.LookupEnv)
+// prepareFor puts what a plugin reads in the environment there, before it is loaded.
+// Nothing else of fcnx changes the environment of its own process.
+func prepareFor(cuda device.CUDAOptions, warn func(string)) func(device.Plugin) error {
+	return func(p device.Plugin) error {
+		set, told, err := device.Environment(p, cuda, os.LookupEnv)
 		if err != nil {
 			return usageError(fmt.Errorf("device.deterministic: %w", err))
 		}

@@ -89,11 +89,8 @@ func Open(kind string, devices int) (*device.Backend, error) {
 }
 
 // prepare is what the command does for its own process.
-func prepare(kind string) error {
-	if kind != device.CUDA {
-		return nil
-	}
-	set, told, err := CUDA().Environment(os.LookupEnv)
+func prepare(p device.Plugin) error {
+	set, told, err := device.Environment(p, CUDA(), os.LookupEnv)
 	if err != nil {
 		return err
 	}
