@@ -137,18 +137,21 @@ func matrixProduct(x, w *graph.Node) *graph.Node {
 }
 
 // unfold lays the k by k neighbourhood of every pixel into its channels:
-// [N,H,W,C] becomes [N,H-k+1,W-k+1,k*k*C], in the order of a kernel [k,k,C,...].
+// [N,H,W,C] becomes [N,H-k+1,W-k+1,k*k*C], in the order of a kernel [k,k,C,...]. Columns
+// first, then rows: 2k windows where one by one there are k*k, each a program to XLA.
 func (p Pass) unfold(x *graph.Node, k int) *graph.Node {
 	if k == 1 {
 		return x
 	}
 	x = wide(x) // the gradient adds up k*k numbers a pixel
 	h, w := x.Shape().Dim(1)-k+1, x.Shape().Dim(2)-k+1
-	windows := make([]*graph.Node, 0, k*k)
-	for i := range k {
-		for j := range k {
-			windows = append(windows, crop(x, i, j, h, w))
-		}
+	var columns, rows []*graph.Node
+	for j := range k {
+		columns = append(columns, crop(x, 0, j, h+k-1, w))
 	}
-	return p.narrow(graph.Concatenate(windows, -1))
+	x = graph.Concatenate(columns, -1)
+	for i := range k {
+		rows = append(rows, crop(x, i, 0, h, w))
+	}
+	return p.narrow(graph.Concatenate(rows, -1))
 }
