@@ -53,9 +53,9 @@ func (c CUDAOptions) environment(lookup func(string) (string, bool)) (set []Vari
 		}
 	}
 	if c.Deterministic {
-		flags, conflict, err := addFlag(lookup, deterministicFlag, "true")
+		flags, conflict, err := addFlag(lookup, deterministicFlag, true)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("device.deterministic: %w", err)
 		}
 		if flags != "" {
 			set = append(set, Variable{xlaFlags, flags})

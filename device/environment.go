@@ -3,7 +3,7 @@ package device
 import (
 	"fmt"
 	"os"
-	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,27 +21,37 @@ const xnnpackFlag = "--xla_cpu_use_xnnpack"
 // Environment is what has to be in the process's environment before plugin p is loaded,
 // which reads it once. Whoever owns the process sets it, for a library has no right to.
 // What the user has said there stays, and told has a line where that is something else
-// than c says. lookup is [os.LookupEnv] in a program.
+// than c says, or where a flag that makes it faster cannot be added. lookup is [os.LookupEnv]
+// in a program.
 //
-// An error is about flags that cannot be added.
+// An error is about flags that c wants and that cannot be added.
 func Environment(p Plugin, c CUDAOptions, lookup func(string) (string, bool)) (set []Variable, told []string, err error) {
 	switch {
 	case p.Kind == CUDA:
 		return c.environment(lookup)
-	case p.Kind == CPU && slices.ContainsFunc(cpuWheels, func(w wheel) bool { return w.library == p.SHA256 }):
-		// Another library might not know the flag, at which XLA would end the process. Nor is it worth
-		// an error where it cannot be added.
-		if flags, _, err := addFlag(lookup, xnnpackFlag, "false"); err == nil && flags != "" {
+	case p.Kind == CPU && p.pinnedFor("linux/amd64"):
+		// Measured with that library alone. Another might not know the flag, at which XLA ends the process.
+		flags, _, err := addFlag(lookup, xnnpackFlag, false)
+		if err != nil {
+			return nil, []string{fmt.Sprintf("%v; without it products are slower", err)}, nil
+		}
+		if flags != "" {
 			return []Variable{{xlaFlags, flags}}, nil, nil
 		}
 	}
 	return nil, nil, nil
 }
 
+// pinnedFor tells whether p is the CPU library whose hash is known, for a machine.
+func (p Plugin) pinnedFor(machine string) bool {
+	w, err := cpuWheel(machine)
+	return err == nil && w.library == p.SHA256
+}
+
 // addFlag gives XLA_FLAGS with one more flag, or nothing where the flag is there; conflict
 // is it, where it says something else than value. XLA ends the process at a flag that it
 // does not know, so only flags that the plugins have come here.
-func addFlag(lookup func(string) (string, bool), flag, value string) (flags, conflict string, err error) {
+func addFlag(lookup func(string) (string, bool), flag string, value bool) (flags, conflict string, err error) {
 	old, _ := lookup(xlaFlags)
 	text, path := old, strings.TrimSpace(old)
 	inFile := path != "" && !strings.HasPrefix(path, "-") // XLA then takes it for the name of a file
@@ -52,19 +62,20 @@ func addFlag(lookup func(string) (string, bool), flag, value string) (flags, con
 		}
 		text = string(content)
 	}
-	said := "" // the last one counts
+	said, says := "", false // the last one counts
 	for _, word := range strings.Fields(text) {
-		if name, _, _ := strings.Cut(word, "="); name == flag {
-			said = word
+		if name, rest, given := strings.Cut(word, "="); name == flag {
+			parsed, err := strconv.ParseBool(rest)
+			said, says = word, err == nil && parsed || !given
 		}
 	}
 	switch {
-	case said == flag, said == flag+"="+value, said == flag+"=1":
+	case said != "" && says == value:
 		return "", "", nil
 	case said != "":
 		return "", said, nil
 	case inFile:
-		return "", "", fmt.Errorf("XLA_FLAGS names the file %s, to which nothing is added; write %s=%s into it", path, flag, value)
+		return "", "", fmt.Errorf("XLA_FLAGS names the file %s, to which nothing is added; write %s=%t into it", path, flag, value)
 	}
-	return strings.TrimSpace(old + " " + flag + "=" + value), "", nil
+	return strings.TrimSpace(fmt.Sprintf("%s %s=%t", old, flag, value)), "", nil
 }

@@ -1,40 +1,85 @@
 package device
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
 func TestCPUEnvironment(t *testing.T) {
-	pinned, err := cpuWheel("linux/amd64")
-	require.NoError(t, err)
-	plugin := Plugin{Kind: CPU, SHA256: pinned.library}
+	of := func(machine string) Plugin {
+		pinned, err := cpuWheel(machine)
+		require.NoError(t, err)
+		return Plugin{Kind: CPU, SHA256: pinned.library}
+	}
+	file := func(flags string) string {
+		path := filepath.Join(t.TempDir(), "flags")
+		require.NoError(t, os.WriteFile(path, []byte(flags), 0o644))
+		return path
+	}
+	intel := of("linux/amd64")
 	for name, test := range map[string]struct {
 		plugin Plugin
 		flags  string
 		want   string // empty: XLA_FLAGS stays as it is
+		told   string // in the only line, if any
 	}{
-		"nothing there":       {plugin, "", "--xla_cpu_use_xnnpack=false"},
-		"the user's flags":    {plugin, "--xla_dump_to=/tmp/a", "--xla_dump_to=/tmp/a --xla_cpu_use_xnnpack=false"},
-		"the user's own":      {plugin, "--xla_cpu_use_xnnpack=true", ""},
-		"its short form":      {plugin, "--xla_cpu_use_xnnpack", ""},
-		"there already":       {plugin, "--xla_cpu_use_xnnpack=false", ""},
-		"a file of flags":     {plugin, "/no/such/file", ""},
-		"another CPU library": {Plugin{Kind: CPU, SHA256: sixtyFour}, "", ""},
-		"no plugin":           {Plugin{Kind: Go}, "", ""},
+		"nothing there":         {intel, "", "--xla_cpu_use_xnnpack=false", ""},
+		"the user's flags":      {intel, "--xla_dump_to=/tmp/a", "--xla_dump_to=/tmp/a --xla_cpu_use_xnnpack=false", ""},
+		"the user's own":        {intel, "--xla_cpu_use_xnnpack=true", "", ""},
+		"there already":         {intel, "--xla_cpu_use_xnnpack=false", "", ""},
+		"in a file":             {intel, file("--xla_cpu_use_xnnpack=0"), "", ""},
+		"a file that lacks it":  {intel, file("--xla_dump_to=/tmp/a"), "", "write --xla_cpu_use_xnnpack=false into it; without it products are slower"},
+		"no such file":          {intel, "/no/such/file", "", "cannot be read"},
+		"where nobody measured": {of("linux/arm64"), "", "", ""},
+		"another CPU library":   {Plugin{Kind: CPU, SHA256: sixtyFour}, "", "", ""},
+		"no plugin":             {Plugin{Kind: Go}, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, told, err := Environment(test.plugin, CUDAOptions{}, func(name string) (string, bool) {
-				return test.flags, name == xlaFlags && test.flags != ""
-			})
+			set, told, err := Environment(test.plugin, CUDAOptions{}, environment(test.flags))
 			require.NoError(t, err)
-			require.Empty(t, told)
 			if test.want == "" {
 				require.Empty(t, set)
 			} else {
 				require.Equal(t, []Variable{{xlaFlags, test.want}}, set)
 			}
+			if test.told == "" {
+				require.Empty(t, told)
+				return
+			}
+			require.Len(t, told, 1)
+			require.Contains(t, told[0], test.told)
 		})
 	}
+}
+
+func TestAddFlag(t *testing.T) {
+	for _, test := range []struct {
+		flags          string
+		value          bool
+		want, conflict string
+	}{
+		{"", true, "--f=true", ""},
+		{"", false, "--f=false", ""},
+		{"--f", true, "", ""},
+		{"--f", false, "", "--f"},
+		{"--f=1", true, "", ""},
+		{"--f=0", true, "", "--f=0"},
+		{"--f=0", false, "", ""},
+		{"--f=false --f=true", false, "", "--f=true"},
+		{"--f=what", true, "", "--f=what"},
+		{"--ff=true", true, "--ff=true --f=true", ""},
+	} {
+		flags, conflict, err := addFlag(environment(test.flags), "--f", test.value)
+		require.NoError(t, err)
+		require.Equal(t, test.want, flags, "%+v", test)
+		require.Equal(t, test.conflict, conflict, "%+v", test)
+	}
+}
+
+// environment is one that has XLA_FLAGS alone, if any.
+func environment(flags string) func(string) (string, bool) {
+	return func(name string) (string, bool) { return flags, name == xlaFlags && flags != "" }
 }

@@ -11,11 +11,11 @@ func After(x, y *graph.Node) *graph.Node {
 	return graph.Add(x, graph.ConvertDType(graph.MulScalar(first, 0), x.DType()))
 }
 
-// once is x, and waits for y as [After] does. XLA computes it once, where it would compute what is cheap
-// anew in everything that reads it, for a division is dear to it. One by a constant it would
-// take away, and make one by the same number everywhere a product; so x is divided by 1 or, where
-// it is below zero, by 1 plus zero times the first number of y. Where y begins with NaN or
-// Inf, that is NaN.
+// once is x, computed once and after y. XLA's fusions compute again what is cheap in all that
+// read it; a division it takes for dear, and for what is read by several makes it once. It takes a division by a
+// constant away, and makes one by the same number everywhere a product; so x is divided by 1
+// or, where it is below zero, by 1 plus zero times the first number of y. Where y begins
+// with NaN or Inf, what is below zero becomes NaN, and the rest stays.
 func once(x, y *graph.Node) *graph.Node {
 	g, dtype := x.Graph(), x.DType()
 	one := After(graph.ScalarOne(g, dtype), y)

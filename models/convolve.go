@@ -31,6 +31,7 @@ func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int, keep 
 	c := convolution{keep: keep, again: p.again, plain: func(x, kernel *graph.Node) *graph.Node {
 		return graph.Convolve(padAround(x, pad), kernel).NoPadding().Done()
 	}}
+	byWinograd := k == 3 && pad == 1 && p.winograd(x)
 	switch {
 	case k != 3:
 		// fc6 (7x7) and the 1x1 layers have few pixels and many channels: there the
@@ -46,13 +47,13 @@ func (p Pass) unbiased(scope *model.Scope, x *graph.Node, out, k, pad int, keep 
 		c.ahead = func(x, kernel *graph.Node) *graph.Node {
 			return c.plain(padAxis(x, 3, 0, 1), padAxis(kernel, 2, 0, 1))
 		}
-	case pad == 1 && min(in, out) >= winogradChannels && p.winograd(x):
+	case byWinograd && min(in, out) >= winogradChannels:
 		c.ahead = winograd
 		if n*h*w >= winogradPixels {
 			c.back = winogradBack
 		}
 	}
-	if k == 3 && pad == 1 && min(in, out) >= winogradKernelChannels && n*h*w >= winogradKernelPixels && p.winograd(x) {
+	if byWinograd && min(in, out) >= winogradKernelChannels && n*h*w >= winogradKernelPixels {
 		c.kernelGradient = winogradKernelGradient
 	}
 	y = wide(c.of(x, kernel))
@@ -71,7 +72,8 @@ type convolution struct {
 	kernelGradient func(x, dy *graph.Node) *graph.Node
 	// keep: what plain makes of x before it multiplies is kept for the gradient of the kernel,
 	// if XLA likes; else it is made again then. Of a convolution that is x with its padding, as
-	// large as x, which XLA would keep beside what x is made of.
+	// large as x, which XLA would keep beside what x is made of. With kernelGradient it is x alone that
+	// is kept or made again.
 	keep bool
 	// again: of a stage that is computed again (Recomputed), where memory counts most. The
 	// gradient of x waits for the kernel's, whose factors have to be laid out anew, so that
@@ -91,7 +93,9 @@ func (c convolution) of(x, kernel *graph.Node) *graph.Node {
 	}, func(dy *graph.Node) []*graph.Node {
 		dy = graph.StopGradient(dy)
 		if c.kernelGradient != nil {
-			dy = once(dy, kernel) // there it is read by six
+			// Six sums of kernelGradient read it, and would compute it six times. Where the layer is
+			// frozen that is for nothing, and costs a pass over dy.
+			dy = once(dy, kernel)
 		}
 		from := x
 		if !c.keep {
@@ -138,12 +142,13 @@ func matrixProduct(x, w *graph.Node) *graph.Node {
 
 // unfold lays the k by k neighbourhood of every pixel into its channels:
 // [N,H,W,C] becomes [N,H-k+1,W-k+1,k*k*C], in the order of a kernel [k,k,C,...]. Columns
-// first, then rows: 2k windows where one by one there are k*k, each a program to XLA.
+// first, by way of [N,H,W-k+1,k*C], then rows: 2k windows where one by one there are k*k, each
+// of which XLA compiles, which takes half a second for the 49 of fc6.
 func (p Pass) unfold(x *graph.Node, k int) *graph.Node {
 	if k == 1 {
 		return x
 	}
-	x = wide(x) // the gradient adds up k*k numbers a pixel
+	x = wide(x) // the gradient adds up k*k numbers a pixel, in sums of k
 	h, w := x.Shape().Dim(1)-k+1, x.Shape().Dim(2)-k+1
 	var columns, rows []*graph.Node
 	for j := range k {

@@ -10,10 +10,11 @@ const (
 	winogradKernelPixels   = 500
 )
 
-// The matrices of Winograd's F(3,4) in one dimension, which share B' and the six points with
-// [winogradInput]'s F(4,3): three neighbouring outputs of a convolution with four taps g.
+// G and A' of Winograd's F(3,4) in one dimension: three neighbouring outputs of a convolution with
+// four taps. It has the six points of F(4,3), and so its B', which is winogradInput. Lavin and Gray
+// (section 4.2) have the kernel's gradient from F(3,2) in two dimensions.
 var (
-	winogradGradient = [6][4]float64{ // G
+	winogradKernelG = [6][4]float64{
 		{1. / 4, 0, 0, 0},
 		{-1. / 6, -1. / 6, -1. / 6, -1. / 6},
 		{-1. / 6, 1. / 6, -1. / 6, 1. / 6},
@@ -21,7 +22,7 @@ var (
 		{1. / 24, -1. / 12, 1. / 6, -1. / 3},
 		{0, 0, 0, 1},
 	}
-	winogradTaps = [3][6]float64{ // A'
+	winogradKernelA = [3][6]float64{
 		{1, 1, 1, 1, 1, 0},
 		{0, 1, -1, 2, -2, 0},
 		{0, 1, 1, 4, 4, 1},
@@ -46,14 +47,14 @@ func winogradKernelGradient(x, dy *graph.Node) *graph.Node {
 	x = padSides(x, 1, 1, 1, 4*(fours+1)-w-1)
 	x = once(graph.TransposeAllAxes(x, 1, 3, 2, 0), dy) // [H+2,in,W,N]
 	columns := tileColumns(graph.TransposeAllAxes(x, 1, 0, 2, 3), 6)
-	taps := tileColumns(padAxis(dy, 2, 0, 4*fours-w), 4)
+	fourDy := tileColumns(padAxis(dy, 2, 0, 4*fours-w), 4)
 
 	var products, rows []*graph.Node
 	for i := range 6 {
-		window := graph.TransposeAllAxes(weigh(taps, winogradGradient[i][:]), 1, 2, 0, 3)
+		window := graph.TransposeAllAxes(weigh(fourDy, winogradKernelG[i][:]), 1, 2, 0, 3)
 		products = append(products, graph.Convolve(weigh(columns, winogradInput[i][:]), window).NoPadding().Done()) // [in,3,1,out]
 	}
-	for _, row := range winogradTaps {
+	for _, row := range winogradKernelA {
 		rows = append(rows, weigh(products, row[:]))
 	}
 	return graph.TransposeAllAxes(graph.Concatenate(rows, 2), 1, 2, 0, 3)

@@ -37,7 +37,7 @@ func prepareFor(cuda device.CUDAOptions, warn func(string)) func(device.Plugin) 
 	return func(p device.Plugin) error {
 		set, told, err := device.Environment(p, cuda, os.LookupEnv)
 		if err != nil {
-			return usageError(fmt.Errorf("device.deterministic: %w", err))
+			return usageError(err)
 		}
 		for _, line := range told {
 			warn(line)
