@@ -19,20 +19,20 @@ func TestCPUEnvironment(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(flags), 0o644))
 		return path
 	}
-	intel := of("linux/amd64")
+	x86 := of("linux/amd64")
 	for name, test := range map[string]struct {
 		plugin Plugin
 		flags  string
 		want   string // empty: XLA_FLAGS stays as it is
 		told   string // in the only line, if any
 	}{
-		"nothing there":         {intel, "", "--xla_cpu_use_xnnpack=false", ""},
-		"the user's flags":      {intel, "--xla_dump_to=/tmp/a", "--xla_dump_to=/tmp/a --xla_cpu_use_xnnpack=false", ""},
-		"the user's own":        {intel, "--xla_cpu_use_xnnpack=true", "", ""},
-		"there already":         {intel, "--xla_cpu_use_xnnpack=false", "", ""},
-		"in a file":             {intel, file("--xla_cpu_use_xnnpack=0"), "", ""},
-		"a file that lacks it":  {intel, file("--xla_dump_to=/tmp/a"), "", "write --xla_cpu_use_xnnpack=false into it; without it products are slower"},
-		"no such file":          {intel, "/no/such/file", "", "cannot be read"},
+		"nothing there":         {x86, "", "--xla_cpu_use_xnnpack=false", ""},
+		"the user's flags":      {x86, "--xla_dump_to=/tmp/a", "--xla_dump_to=/tmp/a --xla_cpu_use_xnnpack=false", ""},
+		"the user's own":        {x86, "--xla_cpu_use_xnnpack=true", "", ""},
+		"there already":         {x86, "--xla_cpu_use_xnnpack=false", "", ""},
+		"in a file":             {x86, file("--xla_cpu_use_xnnpack=0"), "", ""},
+		"a file that lacks it":  {x86, file("--xla_dump_to=/tmp/a"), "", "write --xla_cpu_use_xnnpack=false into it; without it products are slower"},
+		"no such file":          {x86, "/no/such/file", "", "cannot be read"},
 		"where nobody measured": {of("linux/arm64"), "", "", ""},
 		"another CPU library":   {Plugin{Kind: CPU, SHA256: sixtyFour}, "", "", ""},
 		"no plugin":             {Plugin{Kind: Go}, "", "", ""},
