@@ -31,6 +31,7 @@ SYMBOLS = (
 )
 
 
+PARTS = {"train": "train", "infer": "inference", "eval": "eval"}  # a mode, and what `fcnx bench --only` calls it
 SHORT = 32  # bytes that another function might have too
 
 
@@ -142,7 +143,7 @@ def watch(side: Side, mode: str, steps: int, folder: Path) -> tuple[list[float],
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--fcnx", default="bin/fcnx", help="the program")
-    parser.add_argument("--mode", default="train", choices=["train", "infer"])
+    parser.add_argument("--mode", default="train", choices=list(PARTS))
     parser.add_argument("--steps", type=int, default=6, metavar="N")
     parser.add_argument("--top", type=int, default=40, metavar="N", help="lines")
     args, words = parser.parse_known_args()
@@ -155,8 +156,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["XLA_FLAGS"] = f"{flags} --xla_dump_to={folder} --xla_dump_hlo_as_text".strip()
-        part = {"train": "train", "infer": "inference"}[args.mode]
-        side = Side("fcnx", [args.fcnx, "bench", "--server", "--backend", "cpu", "--only", part, *words])
+        side = Side("fcnx", [args.fcnx, "bench", "--server", "--backend", "cpu", "--only", PARTS[args.mode], *words])
         side.start()
         try:
             modules = sorted(folder.glob("*.cpu_after_optimizations.txt"), key=lambda path: path.stat().st_size)
