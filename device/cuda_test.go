@@ -47,22 +47,14 @@ func TestCUDAEnvironment(t *testing.T) {
 		"a file where nothing is added": {fast, map[string]string{"XLA_FLAGS": other + "x"}, []Variable{checks}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, told, err := Environment(Plugin{Kind: CUDA}, test.options, func(name string) (string, bool) {
-				value, ok := test.env[name]
-				return value, ok
-			})
+			set, told, err := Environment(Plugin{Kind: CUDA}, test.options, environment(test.env))
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
 				return
 			}
 			require.NoError(t, err)
 			require.Equal(t, test.set, set)
-			if test.told == "" {
-				require.Empty(t, told)
-				return
-			}
-			require.Len(t, told, 1)
-			require.Contains(t, told[0], test.told)
+			requireTold(t, test.told, told)
 		})
 	}
 }

@@ -14,8 +14,7 @@ type Variable struct{ Name, Value string }
 const xlaFlags = "XLA_FLAGS"
 
 // xnnpackFlag has products of matrices done by XNNPACK, which is on where nobody says otherwise.
-// It lays the weights out anew each time, on one core: more than half of fc7's time
-// (docs/benchmarks.md).
+// It lays the weights out anew each time: more than half of fc7's time (docs/benchmarks.md).
 const xnnpackFlag = "--xla_cpu_use_xnnpack"
 
 // Environment is what has to be in the process's environment before plugin p is loaded,

@@ -38,19 +38,14 @@ func TestCPUEnvironment(t *testing.T) {
 		"no plugin":             {Plugin{Kind: Go}, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, told, err := Environment(test.plugin, CUDAOptions{}, environment(test.flags))
+			set, told, err := Environment(test.plugin, CUDAOptions{}, environment(map[string]string{xlaFlags: test.flags}))
 			require.NoError(t, err)
 			if test.want == "" {
 				require.Empty(t, set)
 			} else {
 				require.Equal(t, []Variable{{xlaFlags, test.want}}, set)
 			}
-			if test.told == "" {
-				require.Empty(t, told)
-				return
-			}
-			require.Len(t, told, 1)
-			require.Contains(t, told[0], test.told)
+			requireTold(t, test.told, told)
 		})
 	}
 }
@@ -72,14 +67,28 @@ func TestAddFlag(t *testing.T) {
 		{"--f=what", true, "", "--f=what"},
 		{"--ff=true", true, "--ff=true --f=true", ""},
 	} {
-		flags, conflict, err := addFlag(environment(test.flags), "--f", test.value)
+		flags, conflict, err := addFlag(environment(map[string]string{xlaFlags: test.flags}), "--f", test.value)
 		require.NoError(t, err)
 		require.Equal(t, test.want, flags, "%+v", test)
 		require.Equal(t, test.conflict, conflict, "%+v", test)
 	}
 }
 
-// environment is one that has XLA_FLAGS alone, if any.
-func environment(flags string) func(string) (string, bool) {
-	return func(name string) (string, bool) { return flags, name == xlaFlags && flags != "" }
+// environment is one that has these variables.
+func environment(variables map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, said := variables[name]
+		return value, said
+	}
+}
+
+// requireTold holds told to one line that contains want, or, where that is empty, to none.
+func requireTold(t *testing.T, want string, told []string) {
+	t.Helper()
+	if want == "" {
+		require.Empty(t, told)
+		return
+	}
+	require.Len(t, told, 1)
+	require.Contains(t, told[0], want)
 }

@@ -143,7 +143,7 @@ func matrixProduct(x, w *graph.Node) *graph.Node {
 // unfold lays the k by k neighbourhood of every pixel into its channels:
 // [N,H,W,C] becomes [N,H-k+1,W-k+1,k*k*C], in the order of a kernel [k,k,C,...]. Columns
 // first, by way of [N,H,W-k+1,k*C], then rows: 2k windows where one by one there are k*k, each
-// of which XLA compiles, which takes half a second for the 49 of fc6.
+// of which XLA compiles: half a second more for the 49 of fc6.
 func (p Pass) unfold(x *graph.Node, k int) *graph.Node {
 	if k == 1 {
 		return x

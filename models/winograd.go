@@ -57,8 +57,8 @@ func (p Pass) winograd(x *graph.Node) bool {
 // the largest value.
 func winograd(x, kernel *graph.Node) *graph.Node {
 	n, h, w := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
-	tiles := (w + 3) / 4
-	columns := tileColumns(padSides(x, 1, 1, 1, 4*(tiles+1)-w-1), 6)
+	x, tiles := padTiles(x)
+	columns := tileColumns(x, 6)
 	var taps []*graph.Node
 	for j := range 3 {
 		taps = append(taps, graph.Slice(kernel, graph.AxisRange(), graph.AxisElem(j), graph.AxisRange(), graph.AxisRange()))
@@ -77,6 +77,14 @@ func winograd(x, kernel *graph.Node) *graph.Node {
 // winogradBack is the gradient of winograd's x, by the kernel turned around.
 func winogradBack(dy, kernel *graph.Node) *graph.Node {
 	return winograd(dy, graph.TransposeAllAxes(graph.Reverse(kernel, 0, 1), 0, 1, 3, 2))
+}
+
+// padTiles puts a border of zeros around x [N,H,W,C], on the right up to where the last of
+// T tiles of six columns ends, of which one begins at every fourth pixel: [N,H+2,4*(T+1),C].
+func padTiles(x *graph.Node) (padded *graph.Node, tiles int) {
+	w := x.Shape().Dim(2)
+	tiles = (w + 3) / 4
+	return padSides(x, 1, 1, 1, 4*(tiles+1)-w-1), tiles
 }
 
 // tileColumns are the columns of all tiles of x [A,B,4*F,D], first to last, each [A,B,T,D]. A tile

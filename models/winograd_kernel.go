@@ -43,11 +43,10 @@ var (
 // are put in order.
 func winogradKernelGradient(x, dy *graph.Node) *graph.Node {
 	w := x.Shape().Dim(2)
-	fours := (w + 3) / 4
-	x = padSides(x, 1, 1, 1, 4*(fours+1)-w-1)
+	x, tiles := padTiles(x)
 	x = once(graph.TransposeAllAxes(x, 1, 3, 2, 0), dy) // [H+2,in,W,N]
 	columns := tileColumns(graph.TransposeAllAxes(x, 1, 0, 2, 3), 6)
-	fourDy := tileColumns(padAxis(dy, 2, 0, 4*fours-w), 4)
+	fourDy := tileColumns(padAxis(dy, 2, 0, 4*tiles-w), 4)
 
 	var products, rows []*graph.Node
 	for i := range 6 {
