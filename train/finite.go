@@ -21,13 +21,16 @@ const tiny = 1. / (1 << 40)
 // (docs/divergence.md): NaN and Inf of a gradient are in the weight that it moved, and so
 // are those of the slot between them.
 func checksum(store *model.Store, g *graph.Graph) *graph.Node {
-	sum := graph.ScalarZero(g, dtypes.Float32)
+	var changed []*graph.Node
 	for v := range store.IterVariables() {
 		if v.ChangedInGraph(g) && v.DType() == dtypes.Float32 && !shownByWeight(v.Path()) {
-			sum = graph.Add(sum, tinySum(v.NodeValue(g)))
+			changed = append(changed, v.NodeValue(g))
 		}
 	}
-	return sum
+	if len(changed) == 0 {
+		return graph.ScalarZero(g, dtypes.Float32)
+	}
+	return tinySum(changed...)
 }
 
 // shownByWeight tells of an optimiser's slot whether NaN and Inf in it are always in
@@ -38,13 +41,25 @@ func shownByWeight(path string) bool {
 	return strings.HasPrefix(path, "/sgd/") || strings.HasSuffix(path, "_1st_moment")
 }
 
-// tinySum sums up x times tiny. Of a matrix it is a product with a vector, which XLA's
-// CPU does at the speed of memory; a reduction takes twice as long.
-func tinySum(x *graph.Node) *graph.Node {
+// tinySum is what all rows of xs come to, without their signs. They are laid side by side
+// first: a sum for each x would be two programs more for XLA to compile. Without Abs it
+// sees that one sum of many is many sums, and compiles those.
+func tinySum(xs ...*graph.Node) *graph.Node {
+	rows := make([]*graph.Node, len(xs))
+	for i, x := range xs {
+		rows[i] = tinyRows(x)
+	}
+	return graph.ReduceAllSum(graph.Abs(graph.Concatenate(rows, 0)))
+}
+
+// tinyRows is a vector of what each row of x comes to, times tiny; of a vector or scalar
+// it is the numbers. A product with a vector XLA's CPU does at the speed of memory; a
+// reduction takes twice as long.
+func tinyRows(x *graph.Node) *graph.Node {
 	if x.Rank() < 2 {
-		return graph.ReduceAllSum(graph.MulScalar(x, tiny))
+		return graph.Reshape(graph.MulScalar(x, tiny), x.Shape().Size())
 	}
 	out := x.Shape().Dim(-1)
-	vector := graph.MulScalar(graph.Ones(x.Graph(), shapes.Make(x.DType(), out, 1)), tiny)
-	return graph.ReduceAllSum(graph.Dot(graph.Reshape(x, x.Shape().Size()/out, out), vector).Product())
+	vector := graph.MulScalar(graph.Ones(x.Graph(), shapes.Make(x.DType(), out)), tiny)
+	return graph.Dot(graph.Reshape(x, x.Shape().Size()/out, out), vector).Product()
 }
