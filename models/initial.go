@@ -20,19 +20,19 @@ const chunk = 1 << 20
 // 2015), score layers and biases from zero, upsampling from bilinear
 // interpolation (section 4.2 of the paper).
 func (v Variable) Initial(seed uint64, values []float32) {
+	if v.Role == ConvWeight && v.Part != PartScore {
+		fillNormal(values, seed, v.Path(), math.Sqrt(2/float64(v.Shape[0]*v.Shape[1]*v.Shape[2])))
+		return
+	}
 	clear(values)
 	switch v.Role {
-	case ConvWeight:
-		if v.Part != PartScore {
-			fillNormal(values, seed, v.Path(), math.Sqrt(2/float64(v.Shape[0]*v.Shape[1]*v.Shape[2])))
-		}
 	case NormWeight, NormVariance:
 		for i := range values {
 			values[i] = 1
 		}
 	case UpsampleDense, UpsampleDepth:
 		fillBilinear(values, v)
-	case Bias, NormMean:
+	case ConvWeight, Bias, NormMean:
 	}
 }
 

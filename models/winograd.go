@@ -17,7 +17,7 @@ const winogradPixels = 3000
 // convolution with three taps g, from six inputs d, are A'((Gg) * (B'd)), with six products where
 // there were twelve.
 var (
-	winogradInput = [6][6]float64{ // B'
+	winogradInput = [][]float64{ // B'
 		{4, 0, -5, 0, 1, 0},
 		{0, -4, -4, 1, 1, 0},
 		{0, 4, -4, -1, 1, 0},
@@ -25,7 +25,7 @@ var (
 		{0, 2, -1, -2, 1, 0},
 		{0, 4, 0, -5, 0, 1},
 	}
-	winogradKernel = [6][3]float64{ // G
+	winogradKernel = [][]float64{ // G
 		{1. / 4, 0, 0},
 		{-1. / 6, -1. / 6, -1. / 6},
 		{-1. / 6, 1. / 6, -1. / 6},
@@ -33,7 +33,7 @@ var (
 		{1. / 24, -1. / 12, 1. / 6},
 		{0, 0, 1},
 	}
-	winogradOutput = [4][6]float64{ // A'
+	winogradOutput = [][]float64{ // A'
 		{1, 1, 1, 1, 1, 0},
 		{0, 1, -1, 2, -2, 0},
 		{0, 1, 1, 4, 4, 0},
@@ -64,11 +64,12 @@ func winograd(x, kernel *graph.Node) *graph.Node {
 		taps = append(taps, graph.Slice(kernel, graph.AxisRange(), graph.AxisElem(j), graph.AxisRange(), graph.AxisRange()))
 	}
 	var products, outputs []*graph.Node
-	for i := range 6 {
-		products = append(products, graph.Convolve(weigh(columns, winogradInput[i][:]), weigh(taps, winogradKernel[i][:])).NoPadding().Done())
+	kernels := weighAll(taps, winogradKernel, kernel)
+	for i, inputs := range weighAll(columns, winogradInput, kernel) {
+		products = append(products, graph.Convolve(inputs, kernels[i]).NoPadding().Done())
 	}
 	for _, row := range winogradOutput {
-		outputs = append(outputs, graph.InsertAxes(weigh(products, row[:]), 3))
+		outputs = append(outputs, graph.InsertAxes(weigh(products, row), 3))
 	}
 	y := graph.Reshape(graph.Concatenate(outputs, 3), n, h, 4*tiles, kernel.Shape().Dim(3))
 	return crop(y, 0, 0, h, w)
@@ -100,25 +101,4 @@ func tileColumns(x *graph.Node, columns int) []*graph.Node {
 		all = append(all, graph.Reshape(column, a, b, tiles, d))
 	}
 	return all
-}
-
-// weigh is the sum of nodes of one shape, each times its weight; those of weight zero
-// are left out.
-func weigh(nodes []*graph.Node, weights []float64) *graph.Node {
-	var sum *graph.Node
-	for i, weight := range weights {
-		if weight == 0 {
-			continue
-		}
-		term := nodes[i]
-		if weight != 1 {
-			term = graph.MulScalar(term, weight)
-		}
-		if sum == nil {
-			sum = term
-		} else {
-			sum = graph.Add(sum, term)
-		}
-	}
-	return sum
 }

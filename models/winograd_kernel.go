@@ -14,7 +14,7 @@ const (
 // four taps. It has the six points of F(4,3), and so its B', which is winogradInput. Lavin and Gray
 // (section 4.2) have the kernel's gradient from F(3,2) in two dimensions.
 var (
-	winogradKernelG = [6][4]float64{
+	winogradKernelG = [][]float64{
 		{1. / 4, 0, 0, 0},
 		{-1. / 6, -1. / 6, -1. / 6, -1. / 6},
 		{-1. / 6, 1. / 6, -1. / 6, 1. / 6},
@@ -22,7 +22,7 @@ var (
 		{1. / 24, -1. / 12, 1. / 6, -1. / 3},
 		{0, 0, 0, 1},
 	}
-	winogradKernelA = [3][6]float64{
+	winogradKernelA = [][]float64{
 		{1, 1, 1, 1, 1, 0},
 		{0, 1, -1, 2, -2, 0},
 		{0, 1, 1, 4, 4, 1},
@@ -49,12 +49,13 @@ func winogradKernelGradient(x, dy *graph.Node) *graph.Node {
 	fourDy := tileColumns(padAxis(dy, 2, 0, 4*tiles-w), 4)
 
 	var products, rows []*graph.Node
-	for i := range 6 {
-		window := graph.TransposeAllAxes(weigh(fourDy, winogradKernelG[i][:]), 1, 2, 0, 3)
-		products = append(products, graph.Convolve(weigh(columns, winogradInput[i][:]), window).NoPadding().Done()) // [in,3,1,out]
+	windows := weighAll(fourDy, winogradKernelG, dy)
+	for i, inputs := range weighAll(columns, winogradInput, dy) {
+		window := graph.TransposeAllAxes(windows[i], 1, 2, 0, 3)
+		products = append(products, graph.Convolve(inputs, window).NoPadding().Done()) // [in,3,1,out]
 	}
 	for _, row := range winogradKernelA {
-		rows = append(rows, weigh(products, row[:]))
+		rows = append(rows, weigh(products, row))
 	}
 	return graph.TransposeAllAxes(graph.Concatenate(rows, 2), 1, 2, 0, 3)
 }

@@ -94,7 +94,7 @@ func NewEngine(backend compute.Backend, cfg EngineConfig) (*Engine, error) {
 	if e.mesh, err = newMesh(backend, cfg.Devices); err != nil {
 		return nil, err
 	}
-	e.store, e.loader = newStore(backend, cfg.Net, cfg.Values, cfg.Seed)
+	e.store, e.loader = newStore(backend, cfg)
 	e.lent = newLent(e.store, e.mesh)
 	if cfg.Train.DebugNaN {
 		e.debug = newDebugger(e.mesh)

@@ -43,6 +43,9 @@ var storeDTypes = map[string]dtypes.DType{
 // worthFreeing is how many bytes are worth asking Go to give back at once.
 const worthFreeing = 64 << 20
 
+// worthLargePages is how many bytes are worth asking for them.
+const worthLargePages = 4 << 20
+
 // loader gives a GoMLX store each variable at the moment when a graph first asks
 // for it: from values where they have it, else as the network's variables start.
 // It puts them on the device one by one, so that the host never holds them all.
@@ -53,7 +56,8 @@ const worthFreeing = 64 << 20
 type loader struct {
 	backend compute.Backend
 	vars    map[string]models.Variable
-	values  Values // may be nil
+	values  Values       // may be nil
+	large   func([]byte) // EngineConfig.LargePages; may be nil
 	seed    uint64
 
 	mu    sync.Mutex
@@ -63,9 +67,11 @@ type loader struct {
 	reading sync.Mutex // held while values are read
 }
 
-func newStore(backend compute.Backend, net models.Config, values Values, seed uint64) (*model.Store, *loader) {
-	l := &loader{backend: backend, vars: map[string]models.Variable{}, values: values, seed: seed, used: map[string]bool{}}
-	for _, v := range net.Variables() {
+func newStore(backend compute.Backend, cfg EngineConfig) (*model.Store, *loader) {
+	l := &loader{
+		backend: backend, vars: map[string]models.Variable{}, values: cfg.Values, large: cfg.LargePages, seed: cfg.Seed, used: map[string]bool{},
+	}
+	for _, v := range cfg.Net.Variables() {
 		l.vars[v.Path()] = v
 	}
 	store := model.NewStore()
@@ -109,7 +115,9 @@ func (l *loader) load(path string) (*tensors.Tensor, error) {
 		if !ok {
 			return nil, fmt.Errorf("it is stored as %s, a type that no variable has", dtype)
 		}
-		t = tensors.FromShape(shapes.Make(known, shape...))
+		if t, err = l.zeros(shapes.Make(known, shape...)); err != nil {
+			return nil, err
+		}
 		l.reading.Lock()
 		bytesErr := t.MutableBytes(func(data []byte) { err = l.values.Read(path, data) })
 		l.reading.Unlock()
@@ -117,7 +125,9 @@ func (l *loader) load(path string) (*tensors.Tensor, error) {
 			err = bytesErr
 		}
 	} else if ours {
-		t = tensors.FromShape(shapes.Make(dtypes.Float32, spec.Shape...))
+		if t, err = l.zeros(shapes.Make(dtypes.Float32, spec.Shape...)); err != nil {
+			return nil, err
+		}
 		err = t.MutableFlatData(func(flat any) { spec.Initial(l.seed, flat.([]float32)) })
 	} else {
 		return nil, nil
@@ -126,6 +136,15 @@ func (l *loader) load(path string) (*tensors.Tensor, error) {
 		return nil, err
 	}
 	return t, l.place(t)
+}
+
+// zeros is a tensor in the host's memory, in large pages where it is large.
+func (l *loader) zeros(shape shapes.Shape) (t *tensors.Tensor, err error) {
+	t = tensors.FromShape(shape)
+	if l.large != nil && t.ByteSize() >= worthLargePages {
+		err = t.MutableBytes(l.large)
+	}
+	return t, err
 }
 
 // place leaves a tensor on the device alone.

@@ -51,9 +51,12 @@ func (b *beside) run() (err error) {
 		}
 	}
 	for path, shape := range <-b.slots {
-		t := tensors.FromShape(shape)
-		b.values[path] = t
-		if err := b.loader.place(t); err != nil {
+		t, err := b.loader.zeros(shape)
+		if err == nil {
+			b.values[path] = t
+			err = b.loader.place(t)
+		}
+		if err != nil {
 			return fmt.Errorf("variable %s: %w", path, err)
 		}
 	}

@@ -54,7 +54,7 @@ func prepareFor(cuda device.CUDAOptions, warn func(string)) func(device.Plugin) 
 // newEngine makes an engine on what [device] asked for.
 func newEngine(backend *device.Backend, c train.DeviceConfig, cfg train.EngineConfig) (*train.Engine, error) {
 	cfg.Winograd = c.Winograd && backend.Kind == device.CPU
-	cfg.Compiled = device.Trim
+	cfg.Compiled, cfg.LargePages = device.Trim, device.LargePages
 	return train.NewEngine(backend.Compute, cfg)
 }
 
