@@ -75,9 +75,9 @@ def in_slices(runners: list[Runner], seconds: float) -> None:
 
 
 def evaluations(lines: list[str]) -> list[dict]:
-    """Those of events.jsonl, or of bench/torch/train.py."""
+    """Those of events.jsonl, which names classes, or of bench/torch/train.py, which counts them."""
     said = [json.loads(line) for line in lines]
-    return [{key: s[key] for key in ("step", "mean_iou", "pixel_accuracy")} for s in said if "mean_iou" in s and s.get("kind", "eval") == "eval"]
+    return [{key: s[key] for key in ("step", "mean_iou", "pixel_accuracy", "class_iou")} for s in said if "mean_iou" in s and s.get("kind", "eval") == "eval"]
 
 
 def waits(lines: list[str]) -> dict[str, float]:

@@ -54,15 +54,17 @@ class Slices(unittest.TestCase):
 
 class Reports(unittest.TestCase):
     def test_evaluations_of_both(self):
-        want = [{"step": 92, "mean_iou": 0.3, "pixel_accuracy": 0.8}]
+        want = [{"step": 92, "mean_iou": 0.3, "pixel_accuracy": 0.8, "class_iou": {"sky": 0.3, "pole": None}}]
         events = [
             '{"kind":"started","step":0}',
             '{"kind":"phase","name":"eval","step":92}',
-            '{"kind":"eval","step":92,"pixel_accuracy":0.8,"mean_accuracy":0.4,"mean_iou":0.3}',
+            '{"kind":"eval","step":92,"pixel_accuracy":0.8,"mean_accuracy":0.4,"mean_iou":0.3,"class_iou":{"sky":0.3,"pole":null}}',
             '{"kind":"finished","step":92,"mean_iou":0.3,"pixel_accuracy":0.8}',
         ]
         self.assertEqual(twins.evaluations(events), want)
-        self.assertEqual(twins.evaluations(['{"step":92,"mean_iou":0.3,"pixel_accuracy":0.8}', '{"steps":92,"step_seconds":1}']), want)
+        want[0]["class_iou"] = [0.3, None]
+        said = ['{"step":92,"mean_iou":0.3,"pixel_accuracy":0.8,"class_iou":[0.3,null]}', '{"steps":92,"step_seconds":1}']
+        self.assertEqual(twins.evaluations(said), want)
 
     def test_a_step_that_was_stopped_counts_as_any(self):
         times = [(500, 10), (20_500, 20_000), (500, 30), (400, 10)]

@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Sums by rows are what they are one by one. Those of nodes of which there are several have waited for y,
-// which shows where that begins with NaN: so XLA did not know their weights.
+// Sums by rows are what they are one by one. Where several are of the same nodes, their weights came
+// with y, which shows where that begins with NaN.
 func TestWeighAll(t *testing.T) {
 	for name, rows := range map[string][][]float64{
 		"input": winogradInput, "kernel": winogradKernel, "output": winogradOutput, "kernel's kernel": winogradKernelG, "kernel's output": winogradKernelA,
-		"one": {{2, 3}}, "none alike": {{0, 1}, {2, 0}, {3, 4}},
+		"one": {{2, 3}}, "one node, twice": {{0, 2}, {0, 3}}, "none alike": {{0, 1}, {2, 0}, {3, 4}},
 	} {
 		times := map[string]int{}
 		for _, row := range rows {

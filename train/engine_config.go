@@ -31,8 +31,8 @@ type EngineConfig struct {
 	// before what was compiled runs, and by the goroutine that compiled: beside steps too
 	// ([Engine.CompileEval]). nil: nothing is.
 	Compiled func()
-	// LargePages is called with memory of the host that a large variable is about to be
-	// written to. nil: nothing is.
+	// LargePages is called with memory of the host, all zero, that a large variable is about to be
+	// written to, by whatever goroutine makes variables: beside compilations too. nil: nothing is.
 	LargePages func([]byte)
 	// Winograd has 3x3 convolutions done by Winograd's algorithm ([models.Pass]).
 	Winograd bool

@@ -43,7 +43,7 @@ var storeDTypes = map[string]dtypes.DType{
 // worthFreeing is how many bytes are worth asking Go to give back at once.
 const worthFreeing = 64 << 20
 
-// worthLargePages is how many bytes are worth asking for them.
+// worthLargePages is from how many bytes on large pages are asked for: two, of 2 MB.
 const worthLargePages = 4 << 20
 
 // loader gives a GoMLX store each variable at the moment when a graph first asks

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,6 +58,31 @@ func TestEngineTakesValues(t *testing.T) {
 	require.NoError(t, binary.Read(&got, binary.LittleEndian, moved))
 	for i, w := range moved {
 		require.InDelta(t, float64(i+1)-0.9*float64(8-i), float64(w), 1e-5)
+	}
+}
+
+// Large pages are asked for under each large variable before it has its values, wherever these come from.
+func TestLargePages(t *testing.T) {
+	t.Parallel()
+	large := func(c *EngineConfig) { c.Net.Width, c.Net.Head = 8, 384 } // of which fc6 has 4.8 MB
+	fc6 := variable(t, engineConfig(headOnly, large).Net, "fc6/weight")
+	b := shapesBatches(t, "32x32", 1)[0]
+	for name, values := range map[string]Values{"fresh": nil, "given": snapshot{"fc6/weight": of("fc6/weight", fc6.Shape, make([]float32, fc6.Size())...)}} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var asked []int
+			e := newEngine(t, headOnly, large, func(c *EngineConfig) {
+				c.Values = values
+				c.LargePages = func(data []byte) {
+					mu.Lock()
+					defer mu.Unlock()
+					asked = append(asked, len(data))
+					require.Equal(t, make([]byte, len(data)), data)
+				}
+			})
+			require.NoError(t, e.CompileStep(b, nil))
+			require.Equal(t, []int{4 * fc6.Size(), 4 * fc6.Size()}, asked, "the weights and their momenta")
+		})
 	}
 }
 

@@ -17,7 +17,7 @@ HEIGHT, WIDTH, CPU = 24, 40, torch.device("cpu")
 
 class Data(unittest.TestCase):
     def setUp(self):
-        """Five images a split, each of one grey that is its label times 50, but for its first column: black, and not labelled."""
+        """Five images a split, each of one grey that is its label times 50, but for its first nine columns, of which each crop has one: black, and not labelled."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
@@ -26,7 +26,7 @@ class Data(unittest.TestCase):
                 (self.root / split / kind).mkdir(parents=True)
             for i in range(5):
                 labels = np.full((HEIGHT, WIDTH), i % 3, np.uint8)
-                labels[:, 0] = 255
+                labels[:, :9] = 255
                 pixels = np.where(labels == 255, 0, labels * 50).astype(np.uint8)
                 Image.fromarray(np.stack([pixels] * 3, 2)).save(self.root / split / "images" / f"{i}.png")
                 mask = Image.fromarray(labels).convert("P")
@@ -39,7 +39,7 @@ class Data(unittest.TestCase):
         image, labels = parts.Pairs(self.spec(), "val")[2]
         self.assertEqual((image.dtype, image.shape, labels.dtype, labels.shape), (torch.uint8, (3, HEIGHT, WIDTH), torch.uint8, (HEIGHT, WIDTH)))
         self.assertEqual(labels.unique().tolist(), [2, 255])
-        self.assertTrue(torch.equal(image[0, :, 1:], labels[:, 1:] * 50))
+        self.assertTrue(torch.equal(image[0, :, 9:], labels[:, 9:] * 50))
 
     def test_camvid(self):
         (self.root / "val" / "images").rename(self.root / "moved")

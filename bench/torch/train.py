@@ -3,7 +3,7 @@
     python train.py runs/NAME/config.toml
 
 The configuration is a run's own, resolved; what it has that the twin cannot follow is an error. Prints a JSON line each
-evaluation, {"step","mean_iou","pixel_accuracy"}, and one at the end, {"steps","step_seconds"}. Chance is
+evaluation, {"step","mean_iou","pixel_accuracy","class_iou"}, and one at the end, {"steps","step_seconds"}. Chance is
 PyTorch's, so the order of samples is another one than fcnx's.
 """
 
@@ -80,11 +80,15 @@ class Twin:
 
 
 def measures(confusion: Tensor) -> dict:
-    """Of a matrix [truth, prediction]; a class that is in neither is left out of the mean."""
+    """Of a matrix [truth, prediction]; a class that is in neither has no IoU, and is left out of the mean."""
     right = confusion.diagonal().double()
     union = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
     there = union > 0
-    return {"mean_iou": (right[there] / union[there]).mean().item(), "pixel_accuracy": (right.sum() / confusion.sum()).item()}
+    return {
+        "mean_iou": (right[there] / union[there]).mean().item(),
+        "pixel_accuracy": (right.sum() / confusion.sum()).item(),
+        "class_iou": [r / u if u else None for r, u in zip(right.tolist(), union.tolist())],
+    }
 
 
 def rate(step: int, steps: int, train: dict) -> float:
