@@ -5,18 +5,28 @@ import (
 )
 
 // weigh is the sum of nodes of one shape, each times its weight; those of weight zero
-// are left out.
-func weigh(nodes []*graph.Node, weights []float64) *graph.Node {
-	var sum *graph.Node
+// are left out. With y the weights wait for it ([After]), so XLA does not know them when it compiles. Each sum has
+// a constant of its own for them: of one for several each would read another place, and be another program.
+func weigh(nodes []*graph.Node, weights []float64, y *graph.Node) *graph.Node {
+	var unknown, sum *graph.Node
+	if y != nil {
+		unknown = After(graph.ConvertDType(graph.Const(y.Graph(), weights), nodes[0].DType()), y)
+	}
 	for i, weight := range weights {
-		if weight == 0 {
-			continue
-		}
 		term := nodes[i]
-		if weight != 1 {
+		switch {
+		case weight == 0:
+			continue
+		case unknown != nil:
+			term = graph.Mul(term, graph.Reshape(graph.Slice(unknown, graph.AxisElem(i))))
+		case weight != 1:
 			term = graph.MulScalar(term, weight)
 		}
-		sum = plus(sum, term)
+		if sum == nil {
+			sum = term
+		} else {
+			sum = graph.Add(sum, term)
+		}
 	}
 	return sum
 }
@@ -35,9 +45,9 @@ func weighAll(nodes []*graph.Node, rows [][]float64, y *graph.Node) []*graph.Nod
 	var sums []*graph.Node
 	for _, weights := range rows {
 		if times[nonzero(weights)] > 1 {
-			sums = append(sums, weighUnknown(nodes, weights, y))
+			sums = append(sums, weigh(nodes, weights, y))
 		} else {
-			sums = append(sums, weigh(nodes, weights))
+			sums = append(sums, weigh(nodes, weights, nil))
 		}
 	}
 	return sums
@@ -51,27 +61,4 @@ func nonzero(weights []float64) (bits uint64) {
 		}
 	}
 	return bits
-}
-
-// weighUnknown is weigh by weights that XLA does not know when it compiles. Each sum has a constant of its own
-// for them: of one for all rows each would read another place, and be another program.
-func weighUnknown(nodes []*graph.Node, weights []float64, y *graph.Node) *graph.Node {
-	g, dtype := nodes[0].Graph(), nodes[0].DType()
-	unknown := After(graph.ConvertDType(graph.Const(g, weights), dtype), y)
-	var sum *graph.Node
-	for i, weight := range weights {
-		if weight != 0 {
-			factor := graph.Reshape(graph.Slice(unknown, graph.AxisElem(i)))
-			sum = plus(sum, graph.Mul(nodes[i], factor))
-		}
-	}
-	return sum
-}
-
-// plus is sum and term, or term alone where there is no sum yet.
-func plus(sum, term *graph.Node) *graph.Node {
-	if sum == nil {
-		return term
-	}
-	return graph.Add(sum, term)
 }

@@ -69,7 +69,7 @@ func winograd(x, kernel *graph.Node) *graph.Node {
 		products = append(products, graph.Convolve(inputs, kernels[i]).NoPadding().Done())
 	}
 	for _, row := range winogradOutput {
-		outputs = append(outputs, graph.InsertAxes(weigh(products, row), 3))
+		outputs = append(outputs, graph.InsertAxes(weigh(products, row, nil), 3))
 	}
 	y := graph.Reshape(graph.Concatenate(outputs, 3), n, h, 4*tiles, kernel.Shape().Dim(3))
 	return crop(y, 0, 0, h, w)

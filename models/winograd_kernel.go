@@ -55,7 +55,7 @@ func winogradKernelGradient(x, dy *graph.Node) *graph.Node {
 		products = append(products, graph.Convolve(inputs, window).NoPadding().Done()) // [in,3,1,out]
 	}
 	for _, row := range winogradKernelA {
-		rows = append(rows, weigh(products, row))
+		rows = append(rows, weigh(products, row, nil))
 	}
 	return graph.TransposeAllAxes(graph.Concatenate(rows, 2), 1, 2, 0, 3)
 }

@@ -52,8 +52,8 @@ func (b *beside) run() (err error) {
 	}
 	for path, shape := range <-b.slots {
 		t, err := b.loader.zeros(shape)
+		b.values[path] = t
 		if err == nil {
-			b.values[path] = t
 			err = b.loader.place(t)
 		}
 		if err != nil {

@@ -83,11 +83,11 @@ def measures(confusion: Tensor) -> dict:
     """Of a matrix [truth, prediction]; a class that is in neither has no IoU, and is left out of the mean."""
     right = confusion.diagonal().double()
     union = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
-    there = union > 0
+    iou = right / union
     return {
-        "mean_iou": (right[there] / union[there]).mean().item(),
+        "mean_iou": iou.nanmean().item(),
         "pixel_accuracy": (right.sum() / confusion.sum()).item(),
-        "class_iou": [r / u if u else None for r, u in zip(right.tolist(), union.tolist())],
+        "class_iou": [None if i != i else i for i in iou.tolist()],
     }
 
 
