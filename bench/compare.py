@@ -22,6 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import commands
+import cores
 import page
 import tables
 from commands import HERE, NET, PARTS, STEPS
@@ -32,6 +33,8 @@ SHAPES = {
     "cpu": ("1x224x224,1x320x320,1x512x512:inference,4x320x320:train", "float32", "latest"),
     "cuda": ("1x320x320,8x320x320,32x320x320", "float32,bfloat16", "cuda"),
 }
+# Modes with more turns than one in a round: a step of inference is short, and a slow second of the machine is a turn of it.
+OFTEN = {"infer": 3}
 # How often the parts of a run have their turn.
 TURNS = {"data": 3, "infer": 1, "eval": 1, "checkpoint_save": 1, "checkpoint_disk": 1, "checkpoint_load": 1, "update": 2, "dashboard": 3}
 
@@ -45,6 +48,7 @@ def main() -> None:
         "machine": machine(),
         "net": {key: getattr(args, key) for key in NET},
         "rounds": args.rounds,
+        "often": OFTEN,
         "warmup": args.warmup,
         "cases": [compare(args, *shape, precision) for precision in args.precision for shape in args.shapes],
     }
@@ -73,7 +77,7 @@ def compare(args: argparse.Namespace, shape: tuple[int, int, int], only: list[st
     steps = {mode: fitting(args.turn, min(min(side.seconds[mode]) for side in sides)) for mode in modes}
     for side in sides:
         side.seconds.clear()
-    in_turns(sides, args.rounds, steps | {"product": 3}, note)
+    in_turns(sides, args.rounds, steps | {"product": 3}, note, OFTEN, cores.apart if args.device == "cpu" else lambda: False)
     for side in sides:
         side.stop()
     return {

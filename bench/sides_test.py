@@ -37,14 +37,15 @@ class Sides(unittest.TestCase):
             for side in sides:
                 side.start()
             sides[0].modes = sides[1].modes = ("infer", "train", "product")
-            in_turns(sides, 2, {"infer": 3, "train": 2, "product": 3}, lambda text: None)
+            in_turns(sides, 2, {"infer": 3, "train": 2, "product": 3}, lambda text: None, {"infer": 2})
             for side in sides:
                 side.stop()
             said = log.read().splitlines()
         there, back = ["1", "2", "3"], ["3", "2", "1"]
         want = []
         for order in (there, back):
-            want += [f"{mode} {who}" for mode in ("infer 4", "train 3") for who in order]
+            want += [f"infer 4 {who}" for who in (*order, *order[::-1])]
+            want += [f"train 3 {who}" for who in order]
             want += [f"product 3 {who}" for who in order if who != "3"]
         self.assertEqual(said, want)
         self.assertEqual(sides[1].summary()["median"], {"infer": 1.0, "train": 4.0})
@@ -53,6 +54,42 @@ class Sides(unittest.TestCase):
         self.assertEqual(sides[2].summary()["peak_rss_bytes"], {"infer": 3, "train": 503})
         self.assertEqual(set(sides[2].summary()), {"compile_seconds", "peak_rss_bytes", "seconds", "median", "min"})
         self.assertEqual(product(sides), {"1": 8000.0, "2": 4000.0})
+
+    def turned(self, apart, rounds=2):
+        """Two sides' infer, a step a turn, after in_turns; apart: what is told, in the order of the questions."""
+        with tempfile.NamedTemporaryFile("r") as log:
+            sides = [self.side(ANSWERS, factor, log.name, name=factor) for factor in ("1", "2")]
+            for side in sides:
+                side.modes = ("infer",)
+                side.start()
+            told = iter(apart)
+            in_turns(sides, rounds, {"infer": 1}, lambda text: None, apart=lambda: next(told, False))
+            for side in sides:
+                side.stop()
+            return [side.summary() for side in sides], len(log.read().splitlines()) / 2
+
+    def test_turns_with_the_cores_apart(self):
+        """Of two rounds the first side is apart before its first turn: half are left, which is enough."""
+        (one, other), rounds = self.turned([True, False])
+        self.assertEqual(rounds, 2)
+        self.assertEqual((one["seconds"], one["apart"]), ({"infer": [0.5]}, {"infer": [0.5]}))
+        self.assertEqual(other["seconds"], {"infer": [1.0, 1.0]})
+        self.assertNotIn("apart", other)
+
+    def test_more_rounds_where_most_turns_were_apart(self):
+        """The cores part after the first side's turn, and in its second; a third round makes up for them."""
+        (one, other), rounds = self.turned([False, True, False, False, False, False, True])
+        self.assertEqual(rounds, 3)
+        self.assertEqual((one["seconds"], one["apart"]), ({"infer": [0.5]}, {"infer": [0.5, 0.5]}))
+        self.assertEqual(other["seconds"], {"infer": [1.0, 1.0, 1.0]})
+
+    def test_cores_that_are_always_apart(self):
+        """Then that is how the machine is."""
+        (one, other), rounds = self.turned([True] * 100)
+        self.assertEqual(rounds, 4)
+        for summary, seconds in ((one, 0.5), (other, 1.0)):
+            self.assertEqual(summary["seconds"], {"infer": [seconds] * 4})
+            self.assertNotIn("apart", summary)
 
     def test_what_only_some_say(self):
         """A save holds training up, a loader handles images, and an accelerator has memory of its own."""

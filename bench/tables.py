@@ -4,6 +4,7 @@
 """
 
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ BUSY = 0.6  # of the peak: from there on it is arithmetic that limits
 
 def page(report: dict, before: dict | None) -> str:
     """All tables of a report, and how far it is from the one before it."""
-    sections = [heading(report), seconds(report), ratios(report), twice(report, before)]
+    sections = [heading(report), seconds(report), ratios(report), *apart(report), twice(report, before)]
     if "parts" in report:
         sections.append(tables_parts.section(report))
     return "\n\n".join(sections)
@@ -30,11 +31,12 @@ def heading(report: dict) -> str:
     versions = case["versions"]
     counts = {count for each in report["cases"] for count in each["steps"].values()}
     steps = f"{min(counts)} to {max(counts)} steps" if len(counts) > 1 else f"{max(counts)} step{'s' * (max(counts) > 1)}"
+    often = "".join(f" ({MODES[mode]} has {count} turns in each)" for mode, count in report.get("often", {}).items())
     where = f"{case['gpu']}, beside " if case.get("gpu") else ""
     return (
         f"{net['arch']} {net['encoder']}, width {net['width']}, head {net['head']}, {net['classes']} classes, "
         f"on {where}{machine['cores']} cores of {machine['cpu']}, {report['date'][:10]}. fcnx {versions['fcnx']['fcnx']}, PyTorch {versions['torch']}. "
-        f"Medians of {report['rounds']} rounds, in turns of {steps} after one that does not count, the fastest step in brackets; "
+        f"Medians of {report['rounds']} rounds{often}, in turns of {steps} after one that does not count, the fastest step in brackets; "
         f"first is the first step, with compilation; memory is the most {'of the GPU' if gpu(case) else 'that the process had'}, before training and in it."
     )
 
@@ -75,6 +77,28 @@ def ratios(report: dict) -> str:
         f"Gradients are what a step does beside its forward pass. From {percent(BUSY)} on it is the arithmetic that limits."
     )
     return words + "\n\n" + markdown(head + ["peak, GFLOP/s", "share, inference", "share, step", "share, gradients and update", "what limits fcnx"], rows)
+
+
+def apart(report: dict) -> list[str]:
+    """How it is while the host of a virtual machine has each core on a cache of its own, where that was seen."""
+    rows = []
+    for case in report["cases"]:
+        for mode, what in MODES.items():
+            found = {name: side.get("apart", {}).get(mode, []) for name, side in case["sides"].items()}
+            if not all(found.values()):
+                continue
+            together = sum(len(side["seconds"][mode]) for side in case["sides"].values())
+            far = sum(map(len, found.values()))
+            medians = {name: statistics.median(seconds) for name, seconds in found.items()}
+            ours, best = medians.pop(OURS), min(medians.values())
+            rows.append([label(case), what, f"{ours:.3f}", f"{best:.3f}", f"{best / ours:.2f}x", f"{far} of {far + together}"])
+    if not rows:
+        return []
+    words = (
+        "The host of this virtual machine moves its cores. In some turns each of the first two had a cache of its own (bench/cores.py), and what one wrote was slow to get "
+        "for the other. The numbers above are of the turns in which they shared one; these of the others:"
+    )
+    return [words + "\n\n" + markdown(["batch and size", "", "fcnx, s", "PyTorch's best, s", "fcnx is faster", "steps"], rows)]
 
 
 def limit(share: dict[str, float]) -> str:

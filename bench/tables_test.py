@@ -85,6 +85,8 @@ class Tables(unittest.TestCase):
         text = tables.page(self.report, self.before)
         self.assertIn("fcn8s vgg11_bn, width 4, head 8, 11 classes, on 2 cores of AMD EPYC, 2026-11-29. fcnx 0.1.0-dev, PyTorch 2.15.0", text)
         self.assertIn("Medians of 2 rounds, in turns of 1 step after one that does not count, the", text)
+        often = tables.heading(self.report | {"often": {"infer": 3}})
+        self.assertIn("Medians of 2 rounds (inference has 3 turns in each), in turns of 1 step after", often)
         for case in self.report["cases"]:
             for name, side in case["sides"].items():
                 infer = f"{side['median']['infer']:.3f} (" if "infer" in side["median"] else "- | "
@@ -94,6 +96,20 @@ class Tables(unittest.TestCase):
         self.assertIn("| 1 of 64x64 | training step | 211.06x | 19.90x | 91% |", text)
         self.assertNotIn("| 2 of 64x96 | inference |", text)
         self.assertIn("| input pipeline, from a pack, images/s | 396.8 | 184.2 (2 workers) | 2.15x |", text)
+
+    def test_turns_with_the_cores_apart(self):
+        self.assertEqual(tables.apart(self.report), [])
+        sides = self.report["cases"][0]["sides"]
+        for i, side in enumerate(sides.values()):
+            side["apart"] = {"infer": [0.25 * (i + 1), 0.5 * (i + 1)]}
+        together = sum(len(side["seconds"]["infer"]) for side in sides.values())
+        far = 2 * len(sides)
+        (text,) = tables.apart(self.report)
+        self.assertIn(f"| 1 of 64x64 | inference | 0.375 | 0.750 | 2.00x | {far} of {far + together} |", text)
+        self.assertNotIn("training step", text)
+        self.assertIn(text, tables.page(self.report, self.before))
+        del sides["fcnx"]["apart"]
+        self.assertEqual(tables.apart(self.report), [])
 
     def test_every_table_is_one(self):
         for block in tables.page(self.report, self.before).split("\n\n"):
