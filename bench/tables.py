@@ -106,7 +106,7 @@ def limit(share: dict[str, float]) -> str:
     words = []
     if "infer" in share:
         words.append(f"inference: {arithmetic(share['infer'])}")
-    if share.get("gradients", 1) < 0.8 * share.get("infer", 0):
+    if "gradients" in share and share["gradients"] < 0.8 * share["infer"]:
         words.append("step: gradients and update")
     elif "train" in share:
         words.append(f"step: {arithmetic(share['train'])}")

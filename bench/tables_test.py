@@ -53,6 +53,7 @@ class Numbers(unittest.TestCase):
             ({"infer": 0.7, "train": 0.4, "gradients": 0.35}, "inference: arithmetic; step: gradients and update"),
             ({"infer": 0.3, "train": 0.3, "gradients": 0.3}, "inference: what surrounds the arithmetic; step: what surrounds the arithmetic"),
             ({"infer": 0.6}, "inference: arithmetic"),
+            ({"infer": 1.3}, "inference: arithmetic"),
             ({"train": 0.59}, "step: what surrounds the arithmetic"),
         ):
             self.assertEqual(tables.limit(share), want)
