@@ -26,14 +26,14 @@ import cores
 import page
 import tables
 from commands import HERE, NET, PARTS, STEPS
-from sides import in_turns, product
+from sides import in_turns, pool, product
 
 # What is measured where nobody says: of each device, batches and sizes, the precisions of each, and the file's name.
 SHAPES = {
     "cpu": ("1x224x224,1x320x320,1x512x512:inference,4x320x320:train", "float32", "latest"),
     "cuda": ("1x320x320,8x320x320,32x320x320", "float32,bfloat16", "cuda"),
 }
-# Modes with more turns than one in a round: a step of inference is short, and a slow second of the machine is a turn of it.
+# Modes with more turns than one in a round: a step of inference is so short that one slow second is all of a turn.
 OFTEN = {"infer": 3}
 # How often the parts of a run have their turn.
 TURNS = {"data": 3, "infer": 1, "eval": 1, "checkpoint_save": 1, "checkpoint_disk": 1, "checkpoint_load": 1, "update": 2, "dashboard": 3}
@@ -77,7 +77,8 @@ def compare(args: argparse.Namespace, shape: tuple[int, int, int], only: list[st
     steps = {mode: fitting(args.turn, min(min(side.seconds[mode]) for side in sides)) for mode in modes}
     for side in sides:
         side.seconds.clear()
-    in_turns(sides, args.rounds, steps | {"product": 3}, note, OFTEN, cores.apart if args.device == "cpu" else lambda: False)
+    rounds = in_turns(sides, args.rounds, steps | {"product": 3}, note, OFTEN, cores.apart if args.device == "cpu" else lambda: False)
+    pooled = {mode: pool(sides, mode) for mode in modes}
     for side in sides:
         side.stop()
     return {
@@ -87,6 +88,8 @@ def compare(args: argparse.Namespace, shape: tuple[int, int, int], only: list[st
         "precision": precision,
         "device": args.device,
         "steps": steps,
+        "rounds": {mode: rounds[mode] for mode in modes},
+        "pooled": {mode: how for mode, how in pooled.items() if how},
         "multiply_adds": {mode: sides[0].ready["multiply_adds"][mode] for mode in modes},
         "product_flops": product(sides),
         "gpu": sides[1].ready.get("device", ""),

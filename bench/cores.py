@@ -16,7 +16,9 @@ import time
 # Bytes that are handed over: a part of one core's own cache.
 BYTES = 1 << 20
 # From here on cores are apart: on one cache distance is near 2, on two of them near 8.
-APART = 3
+APART = 4
+# Seconds after which a core that was to fill memory is given up.
+WAIT = 10
 
 
 def apart() -> bool:
@@ -56,19 +58,21 @@ def handed(data, one: int, other: int, times: int = 15) -> float:
     def fill():
         os.sched_setaffinity(0, {one})
         for i in range(times):
-            go.acquire()
+            if not go.acquire(timeout=WAIT):
+                return
             begin = time.perf_counter()
             data.fill(i)
             filling.append(time.perf_counter() - begin)
             done.release()
 
-    thread = threading.Thread(target=fill)
+    thread = threading.Thread(target=fill, daemon=True)
     thread.start()
     os.sched_setaffinity(0, {other})
     reading = 0.0
     for _ in range(times):
         go.release()
-        done.acquire()
+        if not done.acquire(timeout=WAIT):
+            raise RuntimeError(f"cores.py: core {one} filled nothing in {WAIT} s")
         begin = time.perf_counter()
         data.sum()
         reading += time.perf_counter() - begin

@@ -21,7 +21,8 @@ class Side:
     modes: tuple[str, ...] = tuple(MODES)  # that it is asked for
     ready: dict = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
-    apart: dict[str, list[float]] = field(default_factory=dict)  # those of turns in which the cores did not share a cache
+    apart: dict[str, list[float]] = field(default_factory=dict)  # those of turns in which the cores shared no cache
+    between: dict[str, list[float]] = field(default_factory=dict)  # and of turns in which that changed
     still: dict[str, list[float]] = field(default_factory=dict)  # seconds for which training stands still meanwhile
     peaks: dict[str, int] = field(default_factory=dict)  # bytes of the process after its first run of a mode
     device: dict[str, int] = field(default_factory=dict)  # and of its accelerator
@@ -54,9 +55,9 @@ class Side:
         self.device[mode] = max(self.device.get(mode, 0), answer.get("device_bytes", 0))
         return answer
 
-    def set_apart(self, mode: str, steps: int) -> None:
-        """Keeps the last so many steps of a mode from what its median is taken of."""
-        self.apart.setdefault(mode, []).extend(self.seconds[mode][-steps:])
+    def set_aside(self, kind: dict[str, list[float]], mode: str, steps: int) -> None:
+        """Keeps the last so many steps of a mode from what its median is taken of, and puts them to apart or to between."""
+        kind.setdefault(mode, []).extend(self.seconds[mode][-steps:])
         del self.seconds[mode][-steps:]
 
     def read(self, doing: str) -> dict:
@@ -88,8 +89,9 @@ class Side:
             "median": {mode: statistics.median(self.seconds[mode]) for mode in modes},
             "min": {mode: min(self.seconds[mode]) for mode in modes},
         }
-        if any(self.apart.get(mode) for mode in modes):
-            done["apart"] = {mode: self.apart[mode] for mode in modes if self.apart.get(mode)}
+        for name, kind in (("apart", self.apart), ("between", self.between)):
+            if kind:
+                done[name] = kind
         if on_device := {mode: self.on_device(mode) for mode in modes if self.on_device(mode)}:
             done["device_bytes"] = on_device
         if still := {mode: statistics.median(self.still[mode]) for mode in modes if self.still.get(mode)}:
@@ -117,43 +119,65 @@ class Side:
 FOLLOWING = ("infer", "train", "update")
 
 
-# How many rounds there are at most, of those that are asked for, where the cores are apart in some.
+# At most so many times the rounds that are asked for, where turns were set aside.
 MORE = 2
 
 
-def in_turns(sides: list[Side], rounds: int, steps: dict[str, int], note, often: dict[str, int] | None = None, apart=lambda: False) -> None:
+def in_turns(
+    sides: list[Side], rounds: int, steps: dict[str, int], note, often: dict[str, int] | None = None, apart=lambda: False
+) -> dict[str, int]:
     """Rounds in which each side has its turn in each of its modes, so many steps; often says which modes have more than one
-    turn a round. The order is turned around from one turn to the next, and from round to round.
+    turn a round. The order is turned around from turn to turn, and from round to round. Returns how many rounds each mode had.
 
     A slow minute of the machine falls on all alike, and while one computes the others sleep. In the first step of a turn a program
     finds caches that the others have filled, and memory that it has freed is slow to come again where it went back to the host
     of a virtual machine meanwhile. That step does not count, for in a run each follows another.
 
-    Where apart tells that the cores share no cache (cores.py), before a turn in MODES or after it, its seconds are kept apart.
-    A mode of which that leaves a side less than half of its turns has up to as many rounds again.
+    apart tells whether the cores share no cache (cores.py). It is asked before and after each turn of MODES, whose seconds are set
+    aside where it says so once (Side.between) or twice (Side.apart). Where that leaves any side less than half of its turns in a mode, though
+    some side has turns left, that mode has more rounds: up to as many again.
     """
+    done = dict.fromkeys(steps, 0)
     for i in range(MORE * rounds):
         for mode, count in steps.items():
             turns = (often or {}).get(mode, 1)
             of_mode = [side for side in sides if mode in side.modes]
-            if i >= rounds and all(2 * len(side.seconds[mode]) >= rounds * turns * count for side in of_mode):
-                continue
+            if i >= rounds:
+                left = [len(side.seconds[mode]) for side in of_mode]
+                if not any(left) or 2 * min(left) >= rounds * turns * count:
+                    continue
+            done[mode] += 1
             for j in range(turns):
                 for side in of_mode if (i + j) % 2 == 0 else of_mode[::-1]:
                     before = mode in MODES and apart()
                     answer = side.ask(mode, count, 1 if mode in FOLLOWING else 0)
-                    far = before or (mode in MODES and apart())
-                    if far:
-                        side.set_apart(mode, count)
-                    what = f"{MODES.get(mode, mode)}{', cores apart' if far else ''}"
-                    note(f"round {i + 1}/{rounds}: {side.name}, {what}: {min(answer['seconds']):.3f} s")
+                    after = mode in MODES and apart()
+                    where = ""
+                    if before and after:
+                        side.set_aside(side.apart, mode, count)
+                        where = ", cores apart"
+                    elif before or after:
+                        side.set_aside(side.between, mode, count)
+                        where = ", cores moved"
+                    which = f"round {i + 1}/{rounds}" if i < rounds else f"extra round {i + 1 - rounds}"
+                    note(f"{which}: {side.name}, {MODES.get(mode, mode)}{where}: {min(answer['seconds']):.3f} s")
                     if mode == "product":
                         side.ready["multiply_adds_of_product"] = answer["multiply_adds"]
-    for mode in steps:
-        of_mode = [side for side in sides if mode in side.modes]
-        if not all(side.seconds[mode] for side in of_mode):
-            for side in of_mode:
-                side.seconds[mode] += side.apart.pop(mode, [])
+    return done
+
+
+def pool(sides: list[Side], mode: str) -> str:
+    """Where a side has no turn of a mode left, all that was set aside of it counts again, for all sides alike.
+
+    Returns "" where each has turns left; else "apart" where none has, so that this is how the machine is, or "mixed".
+    """
+    of_mode = [side for side in sides if mode in side.modes]
+    left = [bool(side.seconds[mode]) for side in of_mode]
+    if all(left):
+        return ""
+    for side in of_mode:
+        side.seconds[mode] += side.apart.pop(mode, []) + side.between.pop(mode, [])
+    return "mixed" if any(left) else "apart"
 
 
 def product(sides: list[Side]) -> dict:

@@ -5,7 +5,7 @@ import sys
 import tempfile
 import unittest
 
-from sides import Side, in_turns, product
+from sides import Side, in_turns, pool, product
 
 # A program that answers as the real ones do, a step of each taking another time.
 ANSWERS = """
@@ -56,40 +56,51 @@ class Sides(unittest.TestCase):
         self.assertEqual(product(sides), {"1": 8000.0, "2": 4000.0})
 
     def turned(self, apart, rounds=2):
-        """Two sides' infer, a step a turn, after in_turns; apart: what is told, in the order of the questions."""
+        """Two sides' infer, a step a turn, after in_turns: how each ended, how many rounds there were, and how it was pooled. apart:
+        what is told, in the order of the questions, before and after each turn; False from then on."""
         with tempfile.NamedTemporaryFile("r") as log:
             sides = [self.side(ANSWERS, factor, log.name, name=factor) for factor in ("1", "2")]
             for side in sides:
                 side.modes = ("infer",)
                 side.start()
             told = iter(apart)
-            in_turns(sides, rounds, {"infer": 1}, lambda text: None, apart=lambda: next(told, False))
+            done = in_turns(sides, rounds, {"infer": 1}, lambda text: None, apart=lambda: next(told, False))
+            how = pool(sides, "infer")
             for side in sides:
                 side.stop()
-            return [side.summary() for side in sides], len(log.read().splitlines()) / 2
+            self.assertEqual(len(log.read().splitlines()), 2 * done["infer"])
+        return [side.summary() for side in sides], done["infer"], how
 
     def test_turns_with_the_cores_apart(self):
-        """Of two rounds the first side is apart before its first turn: half are left, which is enough."""
-        (one, other), rounds = self.turned([True, False])
-        self.assertEqual(rounds, 2)
+        """Of two rounds the first side is apart in one: half are left, which is enough."""
+        (one, other), rounds, how = self.turned([True, True])
+        self.assertEqual((rounds, how), (2, ""))
         self.assertEqual((one["seconds"], one["apart"]), ({"infer": [0.5]}, {"infer": [0.5]}))
         self.assertEqual(other["seconds"], {"infer": [1.0, 1.0]})
         self.assertNotIn("apart", other)
+        self.assertNotIn("between", one)
 
-    def test_more_rounds_where_most_turns_were_apart(self):
-        """The cores part after the first side's turn, and in its second; a third round makes up for them."""
-        (one, other), rounds = self.turned([False, True, False, False, False, False, True])
-        self.assertEqual(rounds, 3)
-        self.assertEqual((one["seconds"], one["apart"]), ({"infer": [0.5]}, {"infer": [0.5, 0.5]}))
+    def test_more_rounds_where_few_turns_are_left(self):
+        """The cores part in the first side's first turn, and are apart in its second; a third round makes up for them."""
+        (one, other), rounds, how = self.turned([False, True, False, False, False, False, True, True])
+        self.assertEqual((rounds, how), (3, ""))
+        self.assertEqual((one["seconds"], one["between"], one["apart"]), ({"infer": [0.5]}, {"infer": [0.5]}, {"infer": [0.5]}))
         self.assertEqual(other["seconds"], {"infer": [1.0, 1.0, 1.0]})
 
     def test_cores_that_are_always_apart(self):
-        """Then that is how the machine is."""
-        (one, other), rounds = self.turned([True] * 100)
-        self.assertEqual(rounds, 4)
+        """Then that is how the machine is, and no more rounds are taken."""
+        (one, other), rounds, how = self.turned([True] * 100)
+        self.assertEqual((rounds, how), (2, "apart"))
         for summary, seconds in ((one, 0.5), (other, 1.0)):
-            self.assertEqual(summary["seconds"], {"infer": [seconds] * 4})
+            self.assertEqual(summary["seconds"], {"infer": [seconds] * 2})
             self.assertNotIn("apart", summary)
+
+    def test_one_side_always_apart(self):
+        """In four rounds the first side, which is first and last by turns, has no turn that counts."""
+        first, last = [True, True, False, False], [False, False, True, True]
+        (one, other), rounds, how = self.turned((first + last) * 2)
+        self.assertEqual((rounds, how), (4, "mixed"))
+        self.assertEqual((one["seconds"], other["seconds"]), ({"infer": [0.5] * 4}, {"infer": [1.0] * 4}))
 
     def test_what_only_some_say(self):
         """A save holds training up, a loader handles images, and an accelerator has memory of its own."""

@@ -14,12 +14,13 @@ from tables_markdown import label, markdown, percent
 
 OURS = "fcnx"
 CLOSE = 0.10  # two runs agree where no ratio has moved by more
+ENOUGH = 3  # steps for a median of what was set aside
 BUSY = 0.6  # of the peak: from there on it is arithmetic that limits
 
 
 def page(report: dict, before: dict | None) -> str:
     """All tables of a report, and how far it is from the one before it."""
-    sections = [heading(report), seconds(report), ratios(report), *apart(report), twice(report, before)]
+    sections = [heading(report), seconds(report), ratios(report), *aside(report), twice(report, before)]
     if "parts" in report:
         sections.append(tables_parts.section(report))
     return "\n\n".join(sections)
@@ -31,7 +32,11 @@ def heading(report: dict) -> str:
     versions = case["versions"]
     counts = {count for each in report["cases"] for count in each["steps"].values()}
     steps = f"{min(counts)} to {max(counts)} steps" if len(counts) > 1 else f"{max(counts)} step{'s' * (max(counts) > 1)}"
-    often = "".join(f" ({MODES[mode]} has {count} turns in each)" for mode, count in report.get("often", {}).items())
+    measured = {mode for each in report["cases"] for mode in each["steps"]}
+    often = "".join(f" ({MODES[mode]} has {count} turns in each)" for mode, count in report.get("often", {}).items() if mode in measured)
+    most = max((count for each in report["cases"] for count in each.get("rounds", {}).values()), default=0)
+    if most > report["rounds"]:
+        often += f", and of up to {most} where turns were set aside"
     where = f"{case['gpu']}, beside " if case.get("gpu") else ""
     return (
         f"{net['arch']} {net['encoder']}, width {net['width']}, head {net['head']}, {net['classes']} classes, "
@@ -79,26 +84,36 @@ def ratios(report: dict) -> str:
     return words + "\n\n" + markdown(head + ["peak, GFLOP/s", "share, inference", "share, step", "share, gradients and update", "what limits fcnx"], rows)
 
 
-def apart(report: dict) -> list[str]:
-    """How it is while the host of a virtual machine has each core on a cache of its own, where that was seen."""
-    rows = []
+def aside(report: dict) -> list[str]:
+    """What was set aside because the cores shared no cache, or what was not though they did not."""
+    rows, words = [], []
     for case in report["cases"]:
         for mode, what in MODES.items():
-            found = {name: side.get("apart", {}).get(mode, []) for name, side in case["sides"].items()}
-            if not all(found.values()):
+            how = case.get("pooled", {}).get(mode)
+            if how == "apart":
+                words.append(f"{label(case)}, {what}: the first two cores shared no cache in any turn, and the numbers above are of that.")
+            elif how == "mixed":
+                words.append(f"{label(case)}, {what}: of some program no turn with a shared cache was left, and the numbers above are of all turns.")
+            apart, moved = ({name: side.get(kind, {}).get(mode, []) for name, side in case["sides"].items()} for kind in ("apart", "between"))
+            if not any(apart.values()) and not any(moved.values()):
                 continue
-            together = sum(len(side["seconds"][mode]) for side in case["sides"].values())
-            far = sum(map(len, found.values()))
-            medians = {name: statistics.median(seconds) for name, seconds in found.items()}
-            ours, best = medians.pop(OURS), min(medians.values())
-            rows.append([label(case), what, f"{ours:.3f}", f"{best:.3f}", f"{best / ours:.2f}x", f"{far} of {far + together}"])
-    if not rows:
-        return []
-    words = (
-        "The host of this virtual machine moves its cores. In some turns each of the first two had a cache of its own (bench/cores.py), and what one wrote was slow to get "
-        "for the other. The numbers above are of the turns in which they shared one; these of the others:"
-    )
-    return [words + "\n\n" + markdown(["batch and size", "", "fcnx, s", "PyTorch's best, s", "fcnx is faster", "steps"], rows)]
+            ours = apart.pop(OURS)
+            best = min((statistics.median(seconds) for seconds in apart.values() if len(seconds) >= ENOUGH), default=None)
+            enough = len(ours) >= ENOUGH and min(map(len, apart.values())) >= ENOUGH
+            rows.append(
+                [label(case), what, f"{statistics.median(ours):.3f}" if len(ours) >= ENOUGH else "-", f"{best:.3f}" if best else "-"]
+                + [f"{best / statistics.median(ours):.2f}x" if enough else "-"]
+                + [str(len(ours)), ", ".join(str(len(seconds)) for seconds in apart.values()), str(sum(map(len, moved.values())))]
+            )
+    if rows:
+        words.append(
+            "In some turns the first two cores shared no cache: the host of a virtual machine moves them (bench/cores.py). Those are not in the numbers above. "
+            f"Medians of their steps, of {ENOUGH} at least:\n\n"
+            + markdown(
+                ["batch and size", "", "fcnx, s", "PyTorch's best, s", "fcnx is faster", "steps of fcnx", "of PyTorch", "of turns in which the cores moved"], rows
+            )
+        )
+    return words
 
 
 def limit(share: dict[str, float]) -> str:
@@ -132,9 +147,9 @@ def twice(report: dict, before: dict | None) -> str:
             if not (there(case, what) and there(earlier[label(case)], what)):
                 continue
             first, second = ratio(earlier[label(case)]), ratio(case)
-            apart = abs(second / first - 1)
-            furthest = max(furthest, apart)
-            rows.append([label(case), what, f"{first:.2f}x", f"{second:.2f}x", f"{100 * apart:.0f}%"])
+            moved = abs(second / first - 1)
+            furthest = max(furthest, moved)
+            rows.append([label(case), what, f"{first:.2f}x", f"{second:.2f}x", f"{100 * moved:.0f}%"])
     if not rows:
         return "The run before this one had other shapes; there is nothing to compare these ratios with."
     verdict = "within" if furthest <= CLOSE else "not within"

@@ -98,19 +98,35 @@ class Tables(unittest.TestCase):
         self.assertNotIn("| 2 of 64x96 | inference |", text)
         self.assertIn("| input pipeline, from a pack, images/s | 396.8 | 184.2 (2 workers) | 2.15x |", text)
 
-    def test_turns_with_the_cores_apart(self):
-        self.assertEqual(tables.apart(self.report), [])
-        sides = self.report["cases"][0]["sides"]
+    def test_turns_that_were_set_aside(self):
+        self.assertEqual(tables.aside(self.report), [])
+        case = self.report["cases"][0]
+        sides = case["sides"]
         for i, side in enumerate(sides.values()):
-            side["apart"] = {"infer": [0.25 * (i + 1), 0.5 * (i + 1)]}
-        together = sum(len(side["seconds"]["infer"]) for side in sides.values())
-        far = 2 * len(sides)
-        (text,) = tables.apart(self.report)
-        self.assertIn(f"| 1 of 64x64 | inference | 0.375 | 0.750 | 2.00x | {far} of {far + together} |", text)
-        self.assertNotIn("training step", text)
+            side["apart"] = {"infer": [0.25 * (i + 1)] * 3}
+        sides["fcnx"]["between"] = {"infer": [0.3, 0.3], "train": [2.0]}
+        (text,) = tables.aside(self.report)
+        counts = ", ".join(["3"] * (len(sides) - 1))
+        self.assertIn(f"| 1 of 64x64 | inference | 0.250 | 0.500 | 2.00x | 3 | {counts} | 2 |", text)
+        zeros = ", ".join(["0"] * (len(sides) - 1))
+        self.assertIn(f"| 1 of 64x64 | training step | - | - | - | 0 | {zeros} | 1 |", text)
         self.assertIn(text, tables.page(self.report, self.before))
-        del sides["fcnx"]["apart"]
-        self.assertEqual(tables.apart(self.report), [])
+        sides["fcnx"]["apart"]["infer"].pop()
+        self.assertIn(f"| 1 of 64x64 | inference | - | 0.500 | - | 2 | {counts} | 2 |", tables.aside(self.report)[0])
+
+    def test_turns_that_had_to_count(self):
+        for how, want in (("apart", "shared no cache in any turn"), ("mixed", "are of all turns")):
+            self.report["cases"][0]["pooled"] = {"infer": how}
+            (text,) = tables.aside(self.report)
+            self.assertIn("1 of 64x64, inference: ", text)
+            self.assertIn(want, text)
+
+    def test_how_many_rounds(self):
+        self.report["cases"][0]["rounds"] = {"infer": 2, "train": 3}
+        self.assertIn("Medians of 2 rounds, and of up to 3 where turns were set aside, in turns of", tables.heading(self.report))
+        for case in self.report["cases"]:
+            case["steps"].pop("infer", None)
+        self.assertIn("Medians of 2 rounds, and of", tables.heading(self.report | {"often": {"infer": 3}}))
 
     def test_every_table_is_one(self):
         for block in tables.page(self.report, self.before).split("\n\n"):
