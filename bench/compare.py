@@ -78,7 +78,7 @@ def compare(args: argparse.Namespace, shape: tuple[int, int, int], only: list[st
     for side in sides:
         side.seconds.clear()
     rounds = in_turns(sides, args.rounds, steps | {"product": 3}, note, OFTEN, cores.apart if args.device == "cpu" else lambda: False)
-    pooled = {mode: pool(sides, mode) for mode in modes}
+    pooled = {mode: how for mode in modes if (how := pool(sides, mode))}
     for side in sides:
         side.stop()
     return {
@@ -89,7 +89,7 @@ def compare(args: argparse.Namespace, shape: tuple[int, int, int], only: list[st
         "device": args.device,
         "steps": steps,
         "rounds": {mode: rounds[mode] for mode in modes},
-        "pooled": {mode: how for mode, how in pooled.items() if how},
+        "pooled": pooled,
         "multiply_adds": {mode: sides[0].ready["multiply_adds"][mode] for mode in modes},
         "product_flops": product(sides),
         "gpu": sides[1].ready.get("device", ""),

@@ -21,10 +21,15 @@ APART = 4
 WAIT = 10
 
 
+def first_two() -> list[int]:
+    """The first two cores of this process, or the one that it has."""
+    return sorted(os.sched_getaffinity(0))[:2]
+
+
 def apart() -> bool:
     """Whether the first two cores of this process are; False where it has one only."""
-    cores = sorted(os.sched_getaffinity(0))
-    return len(cores) > 1 and distance(cores[0], cores[1]) > APART
+    cores = first_two()
+    return len(cores) > 1 and distance(*cores) > APART
 
 
 def distance(one: int, other: int, tries: int = 5) -> float:
@@ -58,8 +63,7 @@ def handed(data, one: int, other: int, times: int = 15) -> float:
     def fill():
         os.sched_setaffinity(0, {one})
         for i in range(times):
-            if not go.acquire(timeout=WAIT):
-                return
+            go.acquire()
             begin = time.perf_counter()
             data.fill(i)
             filling.append(time.perf_counter() - begin)
@@ -84,11 +88,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=60)
     seconds = parser.parse_args().seconds
-    cores = sorted(os.sched_getaffinity(0))
+    cores = first_two()
     if len(cores) < 2:
         raise SystemExit("cores.py: this process has one core only; there is nothing to tell")
     for second in range(seconds):
-        far = distance(cores[0], cores[1])
+        far = distance(*cores)
         print(f"{second:4d} s: {far:.1f}, {'apart' if far > APART else 'together'}", flush=True)
         time.sleep(1)
 

@@ -149,21 +149,26 @@ def in_turns(
             done[mode] += 1
             for j in range(turns):
                 for side in of_mode if (i + j) % 2 == 0 else of_mode[::-1]:
-                    before = mode in MODES and apart()
-                    answer = side.ask(mode, count, 1 if mode in FOLLOWING else 0)
-                    after = mode in MODES and apart()
-                    where = ""
-                    if before and after:
-                        side.set_aside(side.apart, mode, count)
-                        where = ", cores apart"
-                    elif before or after:
-                        side.set_aside(side.between, mode, count)
-                        where = ", cores moved"
                     which = f"round {i + 1}/{rounds}" if i < rounds else f"extra round {i + 1 - rounds}"
-                    note(f"{which}: {side.name}, {MODES.get(mode, mode)}{where}: {min(answer['seconds']):.3f} s")
-                    if mode == "product":
-                        side.ready["multiply_adds_of_product"] = answer["multiply_adds"]
+                    note(f"{which}: {side.name}, {turn(side, mode, count, apart)}")
     return done
+
+
+def turn(side: Side, mode: str, count: int, apart) -> str:
+    """One turn of a side: so many steps of a mode, whose seconds are set aside as apart says. Returns a line on it."""
+    before = mode in MODES and apart()
+    answer = side.ask(mode, count, 1 if mode in FOLLOWING else 0)
+    after = mode in MODES and apart()
+    if mode == "product":
+        side.ready["multiply_adds_of_product"] = answer["multiply_adds"]
+    where = ""
+    if before and after:
+        side.set_aside(side.apart, mode, count)
+        where = ", cores apart"
+    elif before or after:
+        side.set_aside(side.between, mode, count)
+        where = ", cores moved"
+    return f"{MODES.get(mode, mode)}{where}: {min(answer['seconds']):.3f} s"
 
 
 def pool(sides: list[Side], mode: str) -> str:

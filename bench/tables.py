@@ -32,16 +32,17 @@ def heading(report: dict) -> str:
     versions = case["versions"]
     counts = {count for each in report["cases"] for count in each["steps"].values()}
     steps = f"{min(counts)} to {max(counts)} steps" if len(counts) > 1 else f"{max(counts)} step{'s' * (max(counts) > 1)}"
+    rounds = f"{report['rounds']} rounds"
     measured = {mode for each in report["cases"] for mode in each["steps"]}
-    often = "".join(f" ({MODES[mode]} has {count} turns in each)" for mode, count in report.get("often", {}).items() if mode in measured)
+    rounds += "".join(f" ({MODES[mode]} has {count} turns in each)" for mode, count in report.get("often", {}).items() if mode in measured)
     most = max((count for each in report["cases"] for count in each.get("rounds", {}).values()), default=0)
     if most > report["rounds"]:
-        often += f", and of up to {most} where turns were set aside"
+        rounds += f", and of up to {most} where turns were set aside"
     where = f"{case['gpu']}, beside " if case.get("gpu") else ""
     return (
         f"{net['arch']} {net['encoder']}, width {net['width']}, head {net['head']}, {net['classes']} classes, "
         f"on {where}{machine['cores']} cores of {machine['cpu']}, {report['date'][:10]}. fcnx {versions['fcnx']['fcnx']}, PyTorch {versions['torch']}. "
-        f"Medians of {report['rounds']} rounds{often}, in turns of {steps} after one that does not count, the fastest step in brackets; "
+        f"Medians of {rounds}, in turns of {steps} after one that does not count, the fastest step in brackets; "
         f"first is the first step, with compilation; memory is the most {'of the GPU' if gpu(case) else 'that the process had'}, before training and in it."
     )
 
@@ -97,13 +98,14 @@ def aside(report: dict) -> list[str]:
             apart, moved = ({name: side.get(kind, {}).get(mode, []) for name, side in case["sides"].items()} for kind in ("apart", "between"))
             if not any(apart.values()) and not any(moved.values()):
                 continue
-            ours = apart.pop(OURS)
-            best = min((statistics.median(seconds) for seconds in apart.values() if len(seconds) >= ENOUGH), default=None)
-            enough = len(ours) >= ENOUGH and min(map(len, apart.values())) >= ENOUGH
+            medians = {name: statistics.median(seconds) for name, seconds in apart.items() if len(seconds) >= ENOUGH}
+            ours, best = medians.get(OURS), min((median for name, median in medians.items() if name != OURS), default=None)
+            steps = {name: str(len(seconds)) for name, seconds in apart.items()}
             rows.append(
-                [label(case), what, f"{statistics.median(ours):.3f}" if len(ours) >= ENOUGH else "-", f"{best:.3f}" if best else "-"]
-                + [f"{best / statistics.median(ours):.2f}x" if enough else "-"]
-                + [str(len(ours)), ", ".join(str(len(seconds)) for seconds in apart.values()), str(sum(map(len, moved.values())))]
+                [label(case), what, f"{ours:.3f}" if ours else "-", f"{best:.3f}" if best else "-"]
+                # The best of some of PyTorch's may not be the best of all.
+                + [f"{best / ours:.2f}x" if len(medians) == len(apart) else "-"]
+                + [steps.pop(OURS), ", ".join(steps.values()), str(sum(map(len, moved.values())))]
             )
     if rows:
         words.append(
@@ -147,9 +149,9 @@ def twice(report: dict, before: dict | None) -> str:
             if not (there(case, what) and there(earlier[label(case)], what)):
                 continue
             first, second = ratio(earlier[label(case)]), ratio(case)
-            moved = abs(second / first - 1)
-            furthest = max(furthest, moved)
-            rows.append([label(case), what, f"{first:.2f}x", f"{second:.2f}x", f"{100 * moved:.0f}%"])
+            apart = abs(second / first - 1)
+            furthest = max(furthest, apart)
+            rows.append([label(case), what, f"{first:.2f}x", f"{second:.2f}x", f"{100 * apart:.0f}%"])
     if not rows:
         return "The run before this one had other shapes; there is nothing to compare these ratios with."
     verdict = "within" if furthest <= CLOSE else "not within"
