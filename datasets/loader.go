@@ -93,6 +93,7 @@ type Loader struct {
 	waste    float64
 	area     float64 // pixels of an image, on average
 	perEpoch int     // batches
+	fullest  int     // samples in the bucket that has most
 	cache    *cache
 }
 
@@ -125,6 +126,7 @@ func NewLoader(ctx context.Context, src Source, cfg LoaderConfig) (*Loader, erro
 		shape := l.buckets.shapes[bucket]
 		l.shapes = append(l.shapes, BatchShape{cfg.Batch, shape.h, shape.w, shape.h, shape.w})
 		l.perEpoch += (len(members) + cfg.Batch - 1) / cfg.Batch
+		l.fullest = max(l.fullest, len(members))
 	}
 	if err := checkMemory(l.shapes); err != nil {
 		return nil, err
@@ -159,6 +161,10 @@ func (l *Loader) ShapesFrom(from Cursor, batches int64) []BatchShape {
 	}
 	return order
 }
+
+// FullestBucket is how many samples the largest bucket has: each sample of a larger batch
+// would be in it several times.
+func (l *Loader) FullestBucket() int { return l.fullest }
 
 // PaddingWaste is the share of the pixels of an epoch that were added to fill the
 // shapes. What a crop fills counts as image.

@@ -146,6 +146,7 @@ func TestEpochOfFewSamples(t *testing.T) {
 	l := newTestLoader(t, sourceOf(repeat(2, 5, 5)...), LoaderConfig{Batch: 7})
 	require.Equal(t, 7, l.SamplesPerEpoch())
 	require.Equal(t, []int{0, 1, 0, 1, 0, 1, 0}, take(t, l, 0, 1)[0].Indices)
+	require.Equal(t, 2, l.FullestBucket())
 }
 
 // Shapes are foretold in the order in which their first batches come, from anywhere on.
@@ -177,6 +178,7 @@ func TestBatchPixels(t *testing.T) {
 	src := mixed()
 	l := newTestLoader(t, src, LoaderConfig{Batch: 3, Multiple: 16, Buckets: 2})
 	require.Equal(t, []BatchShape{{3, 32, 32, 32, 32}, {3, 64, 64, 64, 64}}, l.Shapes())
+	require.Equal(t, 9, l.FullestBucket())
 	used, total := 9*20*30+4*60*60, 9*32*32+4*64*64
 	require.InDelta(t, 1-float64(used)/float64(total), l.PaddingWaste(), 1e-12)
 	area := 0

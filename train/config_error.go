@@ -10,7 +10,7 @@ import (
 // KeyError is what is wrong with one key.
 type KeyError struct {
 	Key    string // "train.batch"
-	Origin string // where its value was given: "a.toml:3:1", "FCNX_TRAIN_BATCH", "--set"; or ""
+	Origin string // where its value was given: "a.toml:3:1", "FCNX_TRAIN_BATCH", "--batch", "--set"; or ""
 	Err    error
 }
 

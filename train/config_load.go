@@ -16,8 +16,12 @@ type Sources struct {
 	Environ []string // NAME=value, as from os.Environ
 	// NotKeys are names in the environment that begin with FCNX_ and are no keys.
 	NotKeys []string
-	Sets    []string // key=value, as behind --set
+	Flags   []Flag   // those that are short for a --set
+	Sets    []string // key=value, as behind --set; of the command line too, they count more than Flags
 }
+
+// Flag is a flag of the command line that stands for a key: --batch 8.
+type Flag struct{ Name, Key, Value string }
 
 // Load reads a configuration. Every key that is not one of [Keys] and every value
 // that does not fit its key is an error, a [*KeyError] of several joined. Whether
@@ -30,12 +34,13 @@ func Load(s Sources) (Config, Origins, error) {
 	config, origins := Default(), Origins{}
 	file, fileErr := fileSettings(s.Path, s.File)
 	environment, environmentErr := environmentSettings(s.Environ, s.NotKeys)
+	flags, flagsErr := flagSettings(s.Flags)
 	sets, setsErr := setSettings(s.Sets)
-	errs := []error{fileErr, environmentErr, setsErr}
+	errs := []error{fileErr, environmentErr, flagsErr, setsErr}
 	if n := stagesIn(file); n > 0 {
 		config.Stage = make([]StageConfig, n)
 	}
-	for _, layer := range [][]setting{file, environment, sets} {
+	for _, layer := range [][]setting{file, environment, append(flags, sets...)} {
 		errs = append(errs, apply(&config, origins, layer))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -131,6 +136,21 @@ func nearestVariables(name string, notKeys []string) []string {
 		names = append(names, environmentName(near))
 	}
 	return names
+}
+
+// flagSettings reads --batch 8 and the like.
+func flagSettings(flags []Flag) ([]setting, error) {
+	var settings []setting
+	var errs []error
+	for _, f := range flags {
+		s, err := textSetting(f.Key, "--"+f.Name, strings.TrimSpace(f.Value))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		settings = append(settings, s)
+	}
+	return settings, errors.Join(errs...)
 }
 
 // setSettings reads train.batch=8 and the like.

@@ -116,6 +116,20 @@ func TestOneOfTwoWaysTakesTheOtherBack(t *testing.T) {
 	require.Equal(t, 40.0, c.Train.Epochs)
 }
 
+// Of the command line a --set counts more than a flag for the same key, and each says where a value was given.
+func TestFlagsAreBelowSets(t *testing.T) {
+	c, origins, err := Load(Sources{
+		Path: "a.toml", File: []byte("[train]\nbatch = 1\nlr = 1\nepochs = 3\n"), Environ: []string{"FCNX_TRAIN_BATCH=2"},
+		Flags: []Flag{{"batch", "train.batch", " 4 "}, {"lr", "train.lr", "0.5"}, {"steps", "train.steps", "10"}},
+		Sets:  []string{"train.lr=0.25"},
+	})
+	require.NoError(t, err)
+	require.Equal(t, 4, c.Train.Batch)
+	require.Equal(t, 0.25, c.Train.LR)
+	require.Zero(t, c.Train.Epochs)
+	require.Equal(t, []string{"--batch", "--set", "--steps"}, []string{origins["train.batch"], origins["train.lr"], origins["train.steps"]})
+}
+
 // An entry of a table that is given alone leaves the others as they are; the table as
 // a whole replaces them.
 func TestEntriesOfTables(t *testing.T) {
@@ -189,6 +203,8 @@ func TestLoadErrors(t *testing.T) {
 		"set, no entry":    {Sources{Sets: []string{"train.rates.=1"}}, `--set: train.rates: an entry wants a name, as in --set train.rates.conv1_*=0.1`},
 		"set, entry bytes": {Sources{Sets: []string{"train.rates.\xff=1"}}, `--set: train.rates: an entry wants a name`},
 		"set, no table":    {Sources{Sets: []string{"train.lr.fc6=1"}}, `--set: train.lr.fc6: no such key`},
+		"flag, type":       {Sources{Flags: []Flag{{"batch", "train.batch", "many"}}}, "--batch: train.batch: expected an integer, found \"many\""},
+		"flag, bytes":      {Sources{Flags: []Flag{{"name", "run.name", "\xff"}}}, "--name: run.name: the value is not UTF-8"},
 		"set, unknown":     {Sources{Sets: []string{"train.bacth=8"}}, "--set: train.bacth: no such key; did you mean train.batch?"},
 		"set, no section":  {Sources{Sets: []string{"momentum=8"}}, "--set: momentum: no such key; did you mean train.momentum?"},
 		"set, no value":    {Sources{Sets: []string{"train.batch"}}, "--set: train.batch: no value; write --set key=value"},

@@ -59,8 +59,8 @@ func (o *benchOptions) register(cmd *cobra.Command) {
 		flags.String(f.name, "", f.usage)
 		o.keys = append(o.keys, keyFlag{f.name, f.key, flags.Lookup(f.name).Value})
 	}
-	flags.StringSliceVar(&o.sizes, "size", nil, "of the images, as `HxW`, or several; without it, what the recipe resizes or crops to, or 320x320")
-	flags.StringSliceVar(&o.batches, "batch", nil, "images a step, as `N`, or several; without it, those of --config, or 1")
+	flags.StringSliceVar(&o.sizes, "size", nil, "of the images of inference and steps, as `HxW`, or several; without it, what the recipe resizes or crops to, or 320x320")
+	flags.StringSliceVar(&o.batches, "batch", nil, "images a step, as `N`, or several; without it, train.batch where it is said, or 1 for each device in each micro-batch")
 	flags.IntVar(&o.rounds, "rounds", 5, "how often everything has its turn")
 	flags.IntVar(&o.steps, "steps", 2, "how often inference and steps run in a turn")
 	flags.StringVar(&o.out, "out", ".", "save checkpoints below this `directory`, and remove them again")

@@ -70,13 +70,7 @@ func (p *benchPlan) smallest() int { return smallestBatch(p.config) }
 
 // load reads the configuration, of which the last stage is timed.
 func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string)) (err error) {
-	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys()}
-	for _, f := range o.keys {
-		if cmd.Flags().Changed(f.name) {
-			sources.Sets = append(sources.Sets, f.key+"="+f.value.String())
-		}
-	}
-	sources.Sets = append(sources.Sets, o.sets...)
+	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys(), Flags: saidFlags(cmd, o.keys), Sets: o.sets}
 	if o.config != "" {
 		if sources.File, err = os.ReadFile(o.config); err != nil {
 			return fmt.Errorf("--config: %w", err)
@@ -92,6 +86,10 @@ func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string))
 	}
 	if p.drawn = config.Data.Spec == ""; p.drawn {
 		config.Data.Spec = "shapes"
+	}
+	// Of a batch that nobody said, or that --batch says, shapes makes sure.
+	if _, said := origins["train.batch"]; !said && o.config == "" || len(o.batches) > 0 {
+		config.Train.Batch = smallestBatch(config)
 	}
 	if err := origins.Explain(config.Validate()); err != nil {
 		return err
@@ -123,10 +121,7 @@ func (o *benchOptions) shapes(p *benchPlan) error {
 		p.sizes = append(p.sizes, [2]int{h, w})
 	}
 	if len(o.batches) == 0 {
-		p.batches = []int{p.smallest()}
-		if o.config != "" {
-			p.batches = []int{p.config.Train.Batch}
-		}
+		p.batches = []int{p.config.Train.Batch}
 	}
 	for _, text := range o.batches {
 		n, err := strconv.Atoi(text)

@@ -43,7 +43,12 @@ The data are the run's own unless --data says others.
   fcnx eval runs/mine --data folder:other --split test --json
   fcnx eval vgg.safetensors --model fcn8s --encoder vgg16 --classes 21 --geometry same --data voc:VOC2012`,
 		Args: oneArgument("RUN or WEIGHTS"),
-		RunE: func(cmd *cobra.Command, args []string) error { return runEval(cmd, args[0], options) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("batch") && options.batch < 1 {
+				return usageError(fmt.Errorf("--batch %d: at least 1 image", options.batch))
+			}
+			return runEval(cmd, args[0], options)
+		},
 	}
 	options.network.register(cmd)
 	cmd.Flags().StringVar(&options.data, "data", "", "score on this `SPEC`; without it, on the data of the run")
@@ -155,8 +160,6 @@ func (n *network) engineConfig() train.EngineConfig {
 // spec is the data to score on.
 func (o evalOptions) spec(n *network) (string, error) {
 	switch data := n.config.Data; {
-	case o.batch < 0:
-		return "", fmt.Errorf("--batch %d: at least 1 image", o.batch)
 	case !slices.Contains([]string{datasets.Train, datasets.Val, datasets.Test}, o.split):
 		return "", fmt.Errorf("--split %q: train, val or test", o.split)
 	case o.data != "":

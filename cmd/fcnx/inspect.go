@@ -59,7 +59,7 @@ Without an argument, --model and the flags beside it describe a network that nee
 	flags := cmd.Flags()
 	options.network.register(cmd)
 	flags.StringVar(&options.size, "size", "", "of the image, as `HxW`; without it what a run resizes or crops to, or 512x512")
-	flags.IntVar(&options.batch, "batch", 0, "images at a time, as `N`; without it as many as the run took, or 1")
+	flags.IntVar(&options.batch, "batch", 0, "with --memory, images at a time, as `N`; without it as many as the run took, or 1 for each device in each micro-batch")
 	flags.BoolVar(&options.stats, "stats", false, "read the weights: least, largest, mean, deviation and zeros of each variable")
 	flags.BoolVar(&options.memory, "memory", false, "compile an evaluation and a training step, and tell what they need")
 	flags.BoolVar(&options.asJSON, "json", false, "print one JSON object")
@@ -71,6 +71,9 @@ Without an argument, --model and the flags beside it describe a network that nee
 
 func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error {
 	// What is asked, and of which network.
+	if err := options.check(cmd); err != nil {
+		return usageError(err)
+	}
 	device, err := deviceConfig(*options.backend)
 	if err != nil {
 		return err
@@ -101,9 +104,6 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 	if err != nil {
 		return usageError(err)
 	}
-	if parts := network.config.Train.Accumulate; options.memory && batch%max(1, parts) != 0 {
-		return usageError(fmt.Errorf("--batch %d: a batch of %[1]d images cannot be computed in the %d equal parts of train.accumulate; %d can", batch, parts, (batch/parts+1)*parts))
-	}
 	trace, err := network.trace(h, w)
 	if err != nil {
 		return usageError(err)
@@ -128,6 +128,20 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 	return report.print(cmd.OutOrStdout())
 }
 
+// check refuses what would have no effect.
+func (o inspectOptions) check(cmd *cobra.Command) error {
+	said := cmd.Flags().Changed
+	if said("batch") && (o.batch < 1 || o.batch > 1<<16) {
+		return fmt.Errorf("--batch %d: 1 to %d images", o.batch, 1<<16)
+	}
+	for _, flag := range []string{"batch", "precision", "backend"} {
+		if !o.memory && said(flag) {
+			return fmt.Errorf("--%s is for --memory; without it nothing is compiled, and layers are those of one image", flag)
+		}
+	}
+	return nil
+}
+
 // open opens path, or without one makes up the network of the flags.
 func (o inspectOptions) open(ctx context.Context, path string, warn func(string)) (*network, error) {
 	if path != "" {
@@ -142,7 +156,7 @@ func (o inspectOptions) open(ctx context.Context, path string, warn func(string)
 		return nil, usageError(errors.New("--stats is about weights; say which RUN or WEIGHTS"))
 	}
 	if o.memory {
-		return describedNetwork(o.network, "train.accumulate", "train.recompute")
+		return describedNetwork(o.network, "train.accumulate", "train.recompute", "device.devices")
 	}
 	return describedNetwork(o.network)
 }
@@ -189,7 +203,7 @@ func describedNetwork(flags networkFlags, too ...string) (*network, error) {
 	for _, set := range flags.sets {
 		key, _, _ := strings.Cut(set, "=")
 		if !strings.HasPrefix(key, "model.") && !strings.HasPrefix(key, "preprocess.") && key != "augment.resize" && !slices.Contains(too, key) {
-			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], augment.resize, and with --memory train.accumulate and train.recompute, describe a network", set))
+			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], augment.resize, and with --memory train.accumulate, train.recompute and device.devices, describe a network", set))
 		}
 	}
 	if flags.encoder == "" {
@@ -201,7 +215,7 @@ func describedNetwork(flags networkFlags, too ...string) (*network, error) {
 	if flags.geometry == "" {
 		flags.geometry = train.Default().Model.Geometry
 	}
-	config, err := loadNetworkConfig(train.Sources{Sets: flags.keys()})
+	config, err := loadNetworkConfig(flags.sources())
 	if err != nil {
 		return nil, usageError(err)
 	}
@@ -222,21 +236,24 @@ func (o inspectOptions) input(c train.Config, isRun bool) (h, w, batch int, err 
 	if h, w, err = train.ParseSize(size); err != nil {
 		return 0, 0, 0, fmt.Errorf("--size: %w", err)
 	}
+	smallest := smallestBatch(c)
 	switch {
-	case o.batch < 0 || o.batch > 1<<16:
-		return 0, 0, 0, fmt.Errorf("--batch %d: 1 to %d images", o.batch, 1<<16)
+	case o.batch%smallest != 0:
+		return 0, 0, 0, fmt.Errorf("--batch %d: it is no multiple of %d, which is device.devices times train.accumulate", o.batch, smallest)
 	case o.batch > 0:
 		return h, w, o.batch, nil
 	case isRun:
 		return h, w, c.Train.Batch, nil
 	}
-	return h, w, 1, nil
+	return h, w, smallest, nil
 }
 
 // memory compiles both steps for a batch as the loader would pad it. nil, and a
 // warning, where the backend does not tell what they need.
 func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, h, w int, say, warn func(string)) (*memoryReport, error) {
-	backend, err := openBackend(ctx, n.settings(config), warn)
+	config = n.settings(config)
+	config.Devices = n.config.Device.Devices
+	backend, err := openBackend(ctx, config, warn)
 	if err != nil {
 		return nil, backendError(err)
 	}
@@ -244,13 +261,14 @@ func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, 
 	warnOfPrecision(backend, warn, n.config.Train.Precision)
 	cfg := n.engineConfig()
 	cfg.Values = nil // the sizes of the weights will do
+	cfg.Devices = config.Devices
 	engine, err := newEngine(backend, n.config.Device, cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer engine.Close()
 
-	r := &memoryReport{Backend: backendName(backend), Batch: batch}
+	r := &memoryReport{Backend: backendName(backend), Devices: config.Devices, Batch: batch}
 	multiple := multipleOf(n.config.Model.Geometry)
 	r.Height, r.Width = (h+multiple-1)/multiple*multiple, (w+multiple-1)/multiple*multiple
 	for _, step := range []struct {
@@ -264,7 +282,7 @@ func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, 
 		if backend.Kind != device.Go {
 			say(fmt.Sprintf("compiling %s %dx%dx%d", step.kind, batch, r.Height, r.Width))
 		}
-		m, err := step.compile(batch, r.Height, r.Width)
+		m, err := step.compile(batch/config.Devices, r.Height, r.Width)
 		if errors.Is(err, train.ErrNoMemoryStats) {
 			warn(fmt.Sprintf("--memory: the backend %s does not tell what a compiled step needs; XLA does: --backend cpu or cuda", backend.Kind))
 			return nil, nil

@@ -81,6 +81,7 @@ type fieldReport struct {
 
 type memoryReport struct {
 	Backend      string        `json:"backend"`
+	Devices      int           `json:"devices"` // that share the batch; figures are of each
 	Batch        int           `json:"batch"`
 	Height       int           `json:"height"`
 	Width        int           `json:"width"`

@@ -156,7 +156,11 @@ func (r inspectReport) crops() string {
 }
 
 func (m memoryReport) print(b *strings.Builder) {
-	fmt.Fprintf(b, "XLA's account of compiled steps, batch %d of %dx%d, on %s:\n", m.Batch, m.Height, m.Width, m.Backend)
+	each := ""
+	if m.Devices > 1 {
+		each = fmt.Sprintf("each of %d devices of ", m.Devices)
+	}
+	fmt.Fprintf(b, "XLA's account of compiled steps, batch %d of %dx%d, on %s%s:\n", m.Batch, m.Height, m.Width, each, m.Backend)
 	rows := [][]string{{"", "evaluation", "training step"}}
 	for _, line := range []struct {
 		name string

@@ -141,11 +141,11 @@ func TestInspectJSONOfWhatWasAskedFor(t *testing.T) {
 		Memory memoryReport
 		Stats  statsReport
 	}{
-		memoryReport{"cpu PJRT 0.81", 2, 3, 4, memoryFigures{train.Memory{Arguments: 1, Outputs: 2, Aliased: 3, Temporaries: 4, Code: 5}, 6}, memoryFigures{}},
+		memoryReport{"cpu PJRT 0.81", 1, 2, 3, 4, memoryFigures{train.Memory{Arguments: 1, Outputs: 2, Aliased: 3, Temporaries: 4, Code: 5}, 6}, memoryFigures{}},
 		statsReport{Variable: "fc7/bias", Shape: []int{1}, Count: 1, NotFinite: 1},
 	})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"Memory":{"backend":"cpu PJRT 0.81","batch":2,"height":3,"width":4,
+	require.JSONEq(t, `{"Memory":{"backend":"cpu PJRT 0.81","devices":1,"batch":2,"height":3,"width":4,
 		"evaluation":{"arguments":1,"outputs":2,"aliased":3,"temporaries":4,"code":5,"needed":6},
 		"training_step":{"arguments":0,"outputs":0,"aliased":0,"temporaries":0,"code":0,"needed":0}},
 		"Stats":{"variable":"fc7/bias","shape":[1],"count":1,"min":null,"max":null,"mean":null,"std":null,"zeros":0,"not_finite":1}}`, string(text))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -116,20 +117,30 @@ func openNetwork(ctx context.Context, arg string, flags networkFlags, warn func(
 	return n, dataError(err)
 }
 
-// keys are the flags as keys of the configuration.
-func (f *networkFlags) keys() []string {
-	var sets []string
-	for _, flag := range []struct{ key, value string }{
-		{"model.arch", f.arch}, {"model.encoder", f.encoder}, {"model.geometry", f.geometry},
+// sources are the flags as a configuration reads them.
+func (f *networkFlags) sources() train.Sources {
+	s := train.Sources{Sets: f.sets}
+	for _, flag := range []train.Flag{
+		{Name: "model", Key: "model.arch", Value: f.arch}, {Name: "encoder", Key: "model.encoder", Value: f.encoder},
+		{Name: "geometry", Key: "model.geometry", Value: f.geometry},
 	} {
-		if flag.value != "" {
-			sets = append(sets, flag.key+"="+flag.value)
+		if flag.Value != "" {
+			s.Flags = append(s.Flags, flag)
 		}
 	}
 	if f.classes != 0 {
-		sets = append(sets, fmt.Sprintf("model.classes=%d", f.classes))
+		s.Flags = append(s.Flags, train.Flag{Name: "classes", Key: "model.classes", Value: strconv.Itoa(f.classes)})
 	}
-	return append(sets, f.sets...)
+	return s
+}
+
+// above are the flags as they stand above keys that somebody else says.
+func (f *networkFlags) above(keys []string) train.Sources {
+	s := f.sources()
+	for _, flag := range s.Flags {
+		keys = append(keys, flag.Key+"="+flag.Value)
+	}
+	return train.Sources{Sets: append(keys, s.Sets...)}
 }
 
 // parseClasses reads the names, of which there must be one a class.

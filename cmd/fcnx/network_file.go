@@ -110,7 +110,7 @@ func openForeignNetwork(tensors weights.Tensors, flags networkFlags, warn func(s
 			return nil, usageError(fmt.Errorf("--set %s: only keys of [model] and [preprocess], and augment.resize, say what weights are", set))
 		}
 	}
-	asked, origins, err := train.Load(train.Sources{Sets: flags.keys()})
+	asked, origins, err := train.Load(flags.sources())
 	if err == nil {
 		err = origins.Explain(asked.ValidateNetwork())
 	}
@@ -146,7 +146,7 @@ func foreignNetwork(source *weights.Source, flags networkFlags, said train.Origi
 	default:
 		return nil, usageError(fmt.Errorf("%s does not say in which geometry its network saw pixels; add --geometry, and --set preprocess.* where it is not the default", path))
 	}
-	config, err := loadNetworkConfig(train.Sources{Sets: append(foreignKeys(foreignConfig(source, train.Default())), flags.keys()...)})
+	config, err := loadNetworkConfig(flags.above(foreignKeys(foreignConfig(source, train.Default()))))
 	if err != nil {
 		return nil, usageError(err)
 	}
@@ -175,7 +175,7 @@ func foreignParts(source *weights.Source, parts []string, flags networkFlags, sa
 			return nil, usageError(fmt.Errorf("%s has the %s of a network, and which network one makes of it is open; leave --model, --encoder and --classes out", source.Path(), strings.Join(parts, " and ")))
 		}
 	}
-	config, err := loadModelConfig(train.Sources{Sets: append(foreignKeys(foreignConfig(source, train.Default())), flags.keys()...)})
+	config, err := loadModelConfig(flags.above(foreignKeys(foreignConfig(source, train.Default()))))
 	if err != nil {
 		return nil, usageError(err)
 	}

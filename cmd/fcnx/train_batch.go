@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,25 @@ type batchToFind struct {
 // memoryShare of what is free on the machine is what a run may plan with. XLA's account
 // leaves out what the convolutions of the CPU pack, decoded images, and the program itself.
 const memoryShare = 0.7
+
+// takeAutoBatch takes `--batch auto` out of what was said; nil where it is not there.
+func takeAutoBatch(said *train.Sources) (*batchToFind, error) {
+	i := slices.IndexFunc(said.Flags, func(f train.Flag) bool { return f.Key == "train.batch" })
+	if i < 0 {
+		return nil, nil
+	}
+	find, err := parseBatch(said.Flags[i].Value)
+	if find == nil || err != nil {
+		return nil, err
+	}
+	for _, set := range said.Sets {
+		if key, _, _ := strings.Cut(set, "="); strings.TrimSpace(key) == "train.batch" {
+			return nil, fmt.Errorf("--batch %s and --set %s say two things; give one of them", said.Flags[i].Value, set)
+		}
+	}
+	said.Flags = slices.Delete(said.Flags, i, i+1)
+	return find, nil
+}
 
 // parseBatch reads the value of --batch; nil where it is no "auto".
 func parseBatch(text string) (*batchToFind, error) {
@@ -61,8 +81,8 @@ func (p *trainPlan) findBatch(ctx context.Context, data *trainData, backend *dev
 	if err != nil {
 		return usageError(err)
 	}
-	unit := smallestBatch(p.config)
-	fit, err := train.LargestBatch(unit, max(unit, min(data.trainLen, 1<<16)), limit, func(batch int) (most int64, err error) {
+	unit, samples := smallestBatch(p.config), data.train.FullestBucket()
+	fit, err := train.LargestBatch(unit, max(unit, min(samples, 1<<16)), limit, func(batch int) (most int64, err error) {
 		for _, s := range all {
 			if ctx.Err() != nil {
 				return 0, ctx.Err()
@@ -90,7 +110,10 @@ func (p *trainPlan) findBatch(ctx context.Context, data *trainData, backend *dev
 	if fit.Next > 0 {
 		why += fmt.Sprintf("; %d would need %s", 2*fit.Batch, wording.Bytes(fit.Next))
 	} else {
-		why += fmt.Sprintf("; %d would be more than the %d samples", 2*fit.Batch, data.trainLen)
+		why += fmt.Sprintf("; %d would be more than the %d samples", 2*fit.Batch, samples)
+		if samples < data.trainLen {
+			why += " of like size, of which batches are made"
+		}
 	}
 	say(why)
 	p.config.Train.Batch = fit.Batch

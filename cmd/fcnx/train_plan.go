@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,17 @@ type trainOptions struct {
 type keyFlag struct {
 	name, key string
 	value     fmt.Stringer
+}
+
+// saidFlags are those of them that were given.
+func saidFlags(cmd *cobra.Command, keys []keyFlag) []train.Flag {
+	var said []train.Flag
+	for _, f := range keys {
+		if cmd.Flags().Changed(f.name) {
+			said = append(said, train.Flag{Name: f.name, Key: f.key, Value: f.value.String()})
+		}
+	}
+	return said
 }
 
 // latest is the value of --resume without one.
@@ -95,25 +107,12 @@ type trainPlan struct {
 // plan resolves the configuration. A resumed run has the one it was started with:
 // what is said now must agree, or change nothing that counts, or be allowed.
 func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, error) {
-	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys()}
-	var find *batchToFind
-	for _, f := range o.keys {
-		if cmd.Flags().Changed(f.name) {
-			if f.name == "batch" {
-				var err error
-				if find, err = parseBatch(f.value.String()); err != nil {
-					return nil, err
-				}
-				if find != nil {
-					continue
-				}
-			}
-			sources.Sets = append(sources.Sets, f.key+"="+f.value.String())
-		}
+	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys(), Flags: saidFlags(cmd, o.keys), Sets: o.sets}
+	find, err := takeAutoBatch(&sources)
+	if err != nil {
+		return nil, err
 	}
-	sources.Sets = append(sources.Sets, o.sets...)
 	if o.config != "" {
-		var err error
 		if sources.File, err = os.ReadFile(o.config); err != nil {
 			return nil, fmt.Errorf("--config: %w", err)
 		}
@@ -135,7 +134,7 @@ func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, 
 		if err != nil {
 			return nil, err
 		}
-		sources.Sets = append(sources.Sets, fmt.Sprintf("train.batch=%d", smallestBatch(some))) // for the time being
+		sources.Flags = append(sources.Flags, train.Flag{Name: "batch", Key: "train.batch", Value: strconv.Itoa(smallestBatch(some))}) // for the time being
 	}
 	config, err := validConfig(sources)
 	if err != nil {
