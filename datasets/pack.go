@@ -23,6 +23,9 @@ type PackConfig struct {
 	// as [Resize] does it; both 0: their own. Labels keep theirs.
 	Height, Width int
 	Workers       int // samples decoded at a time; 0: one a core
+	// Check has every record read at once, so that one that is damaged has the pack made
+	// anew. Without it damage is found when the sample is asked for.
+	Check bool
 	// Say hears what takes long: that a pack is made, or waited for. nil: nobody does.
 	Say func(text string)
 	// Warn hears of a pack that was of no use, and why. It may be called from any
@@ -74,7 +77,7 @@ func OpenPack(ctx context.Context, src Source, cfg PackConfig) (*Pack, error) {
 		return nil, err
 	}
 	p := &Pack{src: src, cfg: cfg}
-	err = p.open(key)
+	err = p.open(ctx, key)
 	var useless uselessPack
 	switch {
 	case err == nil:
@@ -91,7 +94,7 @@ func OpenPack(ctx context.Context, src Source, cfg PackConfig) (*Pack, error) {
 }
 
 // open opens the file if it is there and good: a [uselessPack] says why one is not.
-func (p *Pack) open(key [32]byte) error {
+func (p *Pack) open(ctx context.Context, key [32]byte) error {
 	file, err := openRegular(os.Stat, os.OpenFile, p.cfg.Path)
 	if err != nil {
 		return err
@@ -100,10 +103,31 @@ func (p *Pack) open(key [32]byte) error {
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
-	p.file, p.entries, p.Bytes = file, entries, bytes
+	p.file, p.entries, p.Bytes, p.Bad = file, entries, bytes, 0
+	if p.cfg.Check {
+		if err := p.check(ctx); err != nil {
+			return errors.Join(err, file.Close())
+		}
+	}
 	for _, e := range entries {
 		if e.missing() {
 			p.Bad++
+		}
+	}
+	return nil
+}
+
+// check reads every record: a [uselessPack] names the first that is damaged.
+func (p *Pack) check(ctx context.Context) error {
+	for i, e := range p.entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if e.missing() {
+			continue
+		}
+		if _, err := p.read(e); err != nil {
+			return uselessPack(fmt.Sprintf("it is damaged at sample %d: %v", i, err))
 		}
 	}
 	return nil

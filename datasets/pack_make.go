@@ -32,7 +32,7 @@ func (p *Pack) make(ctx context.Context, key [32]byte) error {
 	// The file keeps its lock until it has its name, so that nobody takes it for left over.
 	defer file.Close()
 	tmp := file.Name()
-	if p.open(key) == nil {
+	if p.open(ctx, key) == nil {
 		return p.failed(os.Remove(tmp)) // another process was faster
 	}
 	err = p.write(ctx, file, key)
@@ -47,7 +47,7 @@ func (p *Pack) make(ctx context.Context, key [32]byte) error {
 		return p.failed(err)
 	}
 	p.Made = true
-	return p.failed(p.open(key))
+	return p.failed(p.open(ctx, key))
 }
 
 // failed says what an error of the disk is about, and what to do.

@@ -255,6 +255,34 @@ func TestDamagedRecordIsNotUsed(t *testing.T) {
 	}
 }
 
+// Who asks for it finds that before a sample is asked for.
+func TestCheckedPackIsMadeAnew(t *testing.T) {
+	src := openFolderOf(t, packable(t))
+	heard := hearPack(filepath.Join(t.TempDir(), "x.pack"))
+	heard.Check = true
+	p := openPack(t, src, heard.PackConfig)
+	require.False(t, openPack(t, src, heard.PackConfig).Made)
+	f, err := os.OpenFile(heard.Path, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	first := make([]byte, 1)
+	_, err = p.file.ReadAt(first, p.entries[1].offset)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{first[0] ^ 1}, p.entries[1].offset)
+	require.NoError(t, errors.Join(err, f.Close()))
+
+	again := openPack(t, src, heard.PackConfig)
+	require.True(t, again.Made)
+	require.Equal(t, p.Bad, again.Bad)
+	require.Len(t, heard.warned, 1)
+	require.Contains(t, heard.warned[0], "made anew: it is damaged at sample 1: its checksum is wrong")
+	require.False(t, openPack(t, src, heard.PackConfig).Made)
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = OpenPack(ended, src, heard.PackConfig)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
 // A pack whose checksums are right may still be of a stranger.
 func TestLabelBeyondTheClassesIsNotUsed(t *testing.T) {
 	src := openFolderOf(t, packable(t))

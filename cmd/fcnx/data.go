@@ -101,8 +101,12 @@ func newDataShowCommand() *cobra.Command {
 
 // splitsOf are the splits that a --split names.
 func splitsOf(spec, split string) ([]string, error) {
-	if split != "all" {
+	switch split {
+	case datasets.Train, datasets.Val, datasets.Test:
 		return []string{split}, nil
+	case "all":
+	default:
+		return nil, usageError(fmt.Errorf("--split %q: train, val, test or all", split))
 	}
 	splits, err := datasets.Splits(spec)
 	return splits, specError(err)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,8 +21,9 @@ func newDataPackCommand() *cobra.Command {
 		Use:   "pack SPEC --out DIR",
 		Short: "Decode a data set once, into files that training reads",
 		Long: `Decode a data set once, into a file in DIR for each split, which training then reads: fcnx train --set data.pack=DIR.
-train makes what is not there by itself; this makes it beforehand, where train may not write, say. A pack that fits its
-data set is left alone; one that is damaged, or older than a file of the data set, is made anew.
+train makes what is not there by itself; this makes it beforehand, where train may not write, say. A pack that is there is
+read and checked. One that fits its data set is left alone; one that is damaged, or older than a file of the data set, is
+made anew.
 ` + specHelp,
 		Args: oneSpec,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,7 +38,7 @@ data set is left alone; one that is damaged, or older than a file of the data se
 			if err != nil {
 				return err
 			}
-			return packData(cmd.Context(), cmd.OutOrStdout(), packs{dir, warnTo(cmd.ErrOrStderr())}, spec, splits)
+			return packData(cmd.Context(), cmd.OutOrStdout(), packs{dir: dir, warn: warnTo(cmd.ErrOrStderr()), check: true}, spec, splits)
 		},
 	}
 	pack.Flags().StringVar(&split, "split", "all", "train, val, test, or all that are there")
@@ -46,8 +49,9 @@ data set is left alone; one that is damaged, or older than a file of the data se
 
 // packs is where packs are, and who hears of one that is of no use.
 type packs struct {
-	dir  string
-	warn func(string)
+	dir   string
+	warn  func(string)
+	check bool // all that is in a pack
 }
 
 // open opens the pack of a split, or makes it. A file of it stays open until the process
@@ -57,7 +61,10 @@ func (p packs) open(ctx context.Context, src datasets.Source, spec, split string
 	if err != nil {
 		return nil, err
 	}
-	pack, err := datasets.OpenPack(ctx, src, datasets.PackConfig{Path: filepath.Join(p.dir, name), Say: say, Warn: p.warn})
+	if _, err := os.Stat(p.dir + "/."); errors.Is(err, syscall.ENOTDIR) {
+		return nil, usageError(fmt.Errorf("packs are kept in a directory, which %s is not; name another", p.dir))
+	}
+	pack, err := datasets.OpenPack(ctx, src, datasets.PackConfig{Path: filepath.Join(p.dir, name), Check: p.check, Say: say, Warn: p.warn})
 	return pack, writeErrorBelow(p.dir, err)
 }
 
