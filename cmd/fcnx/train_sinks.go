@@ -60,7 +60,7 @@ func openSinks(run *trainRun, ui string, stdout, stderr io.Writer, notes *warnin
 	}
 	switch ui {
 	case "plain":
-		sinks = append(sinks, sink.NewAsync(hears("standard error", sink.NewPlain(stderr, plainEvery)), queued))
+		sinks = append(sinks, sink.NewAsync(hears("standard error", untold{sink.NewPlain(stderr, plainEvery), notes}), queued))
 	case "json":
 		sinks = append(sinks, sink.NewAsync(hears("standard output", sink.NewJSON(stdout)), queued))
 	}

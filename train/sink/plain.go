@@ -23,7 +23,9 @@ type Plain struct {
 	last     event.Step
 	lastLine time.Time // the time of the last line about steps
 	interval interval  // the steps since then
-	slowEval bool      // whether silence during an evaluation would be long
+	phase    event.Phase
+	compiled time.Duration // that training waited for the compiler, since first
+	slowEval bool          // whether silence during an evaluation would be long
 }
 
 // interval sums up the steps of one line.
@@ -55,9 +57,10 @@ func (p *Plain) Handle(r event.Record) error {
 		}
 		p.started, p.first, p.last = r, event.Step{}, event.Step{}
 		p.interval, p.lastLine = interval{}, time.Time{}
+		p.phase, p.compiled = event.Phase{}, 0
 		text += startedLines(r)
 	case event.Phase:
-		text = p.phase(r)
+		text = p.enter(r)
 	case event.Compiled:
 		text = wording.Compiled(r) + "\n"
 	case event.Step:
@@ -78,8 +81,12 @@ func (p *Plain) Handle(r event.Record) error {
 	return p.write(text)
 }
 
-// phase speaks of the phases that are long and would be silent.
-func (p *Plain) phase(r event.Phase) string {
+// enter speaks of the phases that are long and would be silent.
+func (p *Plain) enter(r event.Phase) string {
+	if p.phase.Name == event.PhaseCompile && p.first.Step != 0 {
+		p.compiled += r.Time.Sub(p.phase.Time)
+	}
+	p.phase = r
 	if r.Name == event.PhaseLoad || r.Name == event.PhaseCompile || r.Name == event.PhaseEval && p.slowEval {
 		return wording.Phase(r) + "\n"
 	}
@@ -118,14 +125,15 @@ func (p *Plain) steps() string {
 	return line
 }
 
-// left is the time to go in seconds, at the pace of this process so far,
-// evaluations and saves included; 0 when there is nothing to tell it from.
+// left is the time to go in seconds, at the pace of this process so far, evaluations and
+// saves included, but not what the compiler took, which is once for each shape of batch; 0
+// when there is nothing to tell it from.
 func (p *Plain) left() float64 {
 	done, todo := p.last.Step-p.first.Step, p.started.Steps-p.last.Step
 	if done <= 0 || todo <= 0 {
 		return 0
 	}
-	return p.last.Time.Sub(p.first.Time).Seconds() / float64(done) * float64(todo)
+	return (p.last.Time.Sub(p.first.Time) - p.compiled).Seconds() / float64(done) * float64(todo)
 }
 
 func (p *Plain) write(text string) error {

@@ -93,7 +93,14 @@ func TestPlain(t *testing.T) {
 		event.Step{Head: at(9), Step: 2, Loss: 1e-5, LR: 1e-10, StepMS: 60_000, Images: 1},
 		event.Step{Head: at(10), Step: 3, Loss: 0, LR: 1e-10})
 
-	for name, records := range map[string][]event.Record{"whole": whole, "diverged": diverged, "resumed": resumed, "hostile": hostile, "sum": sum, "staged": staged} {
+	// Each of three shapes is compiled when its first batch comes, which says nothing of the others.
+	shapes := steps(1, 2, 20)
+	for _, second := range []float64{21, 42} {
+		shapes = append(shapes, event.Phase{Head: at(second), Name: event.PhaseCompile, Detail: "training step 8x64x64"}, event.Phase{Head: at(second + 20), Name: event.PhaseTrain})
+		shapes = append(shapes, steps(int64(second)/7, int64(second)/7+1, second+20.5)...)
+	}
+
+	for name, records := range map[string][]event.Record{"shapes": append([]event.Record{started}, shapes...), "whole": whole, "diverged": diverged, "resumed": resumed, "hostile": hostile, "sum": sum, "staged": staged} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			p := sink.NewPlain(&b, 3*time.Second)
