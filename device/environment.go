@@ -23,8 +23,12 @@ const xnnpackFlag = "--xla_cpu_use_xnnpack"
 // than c says, or where a flag that makes it faster cannot be added. lookup is [os.LookupEnv]
 // in a program.
 //
-// An error is about flags that c wants and that cannot be added.
+// An error is about flags that c wants and that cannot be added, or about a file of flags
+// that cannot be read, at which XLA would end the process.
 func Environment(p Plugin, c CUDAOptions, lookup func(string) (string, bool)) (set []Variable, told []string, err error) {
+	if _, _, err := flagsIn(lookup); err != nil && p.Kind != Go {
+		return nil, nil, err
+	}
 	switch {
 	case p.Kind == CUDA:
 		return c.environment(lookup)
@@ -51,15 +55,9 @@ func (p Plugin) pinnedFor(machine string) bool {
 // is it, where it says something else than value. XLA ends the process at a flag that it
 // does not know, so only flags that the plugins have come here.
 func addFlag(lookup func(string) (string, bool), flag string, value bool) (flags, conflict string, err error) {
-	old, _ := lookup(xlaFlags)
-	text, path := old, strings.TrimSpace(old)
-	inFile := path != "" && !strings.HasPrefix(path, "-") // XLA then takes it for the name of a file
-	if inFile {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return "", "", fmt.Errorf("XLA_FLAGS names a file of flags, which cannot be read: %w", err)
-		}
-		text = string(content)
+	text, path, err := flagsIn(lookup)
+	if err != nil {
+		return "", "", err
 	}
 	said, says := "", false // the last one counts
 	for _, word := range strings.Fields(text) {
@@ -73,8 +71,22 @@ func addFlag(lookup func(string) (string, bool), flag string, value bool) (flags
 		return "", "", nil
 	case said != "":
 		return "", said, nil
-	case inFile:
+	case path != "":
 		return "", "", fmt.Errorf("XLA_FLAGS names the file %s, to which nothing is added; write %s=%t into it", path, flag, value)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s=%t", old, flag, value)), "", nil
+	return strings.TrimSpace(fmt.Sprintf("%s %s=%t", text, flag, value)), "", nil
+}
+
+// flagsIn is what XLA_FLAGS says, itself or in the file that it names.
+func flagsIn(lookup func(string) (string, bool)) (text, path string, err error) {
+	text, _ = lookup(xlaFlags)
+	path = strings.TrimSpace(text)
+	if path == "" || strings.HasPrefix(path, "-") {
+		return text, "", nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", "", fmt.Errorf("XLA_FLAGS names a file of flags, which cannot be read: %w", err)
+	}
+	return string(content), path, nil
 }

@@ -32,7 +32,6 @@ func TestCPUEnvironment(t *testing.T) {
 		"there already":         {x86, "--xla_cpu_use_xnnpack=false", "", ""},
 		"in a file":             {x86, file("--xla_cpu_use_xnnpack=0"), "", ""},
 		"a file that lacks it":  {x86, file("--xla_dump_to=/tmp/a"), "", "write --xla_cpu_use_xnnpack=false into it; without it products are slower"},
-		"no such file":          {x86, "/no/such/file", "", "cannot be read"},
 		"where nobody measured": {of("linux/arm64"), "", "", ""},
 		"another CPU library":   {Plugin{Kind: CPU, SHA256: sixtyFour}, "", "", ""},
 		"no plugin":             {Plugin{Kind: Go}, "", "", ""},
@@ -47,6 +46,14 @@ func TestCPUEnvironment(t *testing.T) {
 			}
 			requireTold(t, test.told, told)
 		})
+	}
+}
+
+// XLA ends the process at such a file, whatever plugin it is in.
+func TestFileOfFlagsThatCannotBeRead(t *testing.T) {
+	for _, kind := range []string{CPU, CUDA} {
+		_, _, err := Environment(Plugin{Kind: kind}, CUDAOptions{TF32: true}, environment(map[string]string{xlaFlags: "/no/such/file"}))
+		require.EqualError(t, err, "XLA_FLAGS names a file of flags, which cannot be read: open /no/such/file: no such file or directory")
 	}
 }
 

@@ -35,6 +35,17 @@ type InstallOptions struct {
 	Now time.Time
 }
 
+// SourceError says that From names nothing that can be installed.
+type SourceError struct{ err error }
+
+func (e *SourceError) Error() string { return e.err.Error() }
+func (e *SourceError) Unwrap() error { return e.err }
+
+// badSource makes a [*SourceError].
+func badSource(format string, args ...any) error {
+	return &SourceError{fmt.Errorf(format, args...)}
+}
+
 func (o InstallOptions) say(format string, args ...any) {
 	if o.Progress != nil {
 		fmt.Fprintf(o.Progress, format+"\n", args...)
@@ -42,7 +53,8 @@ func (o InstallOptions) say(format string, args ...any) {
 }
 
 // Install puts a plugin into the store and returns its record. Where the same is
-// there already, and its hash is right, nothing is done and already is true.
+// there already, and its hash is right, nothing is done and already is true. A wrong From is
+// a [*SourceError].
 //
 // Whatever happens on the way, the store holds the old plugin, the new one or
 // none, never half of one. Two installations at once take turns.

@@ -30,7 +30,7 @@ for folder in (spec.submodule_search_locations or [] if spec else []):
 // since it looks for its NVIDIA libraries relative to its own place.
 func fromJAX(ctx context.Context, o InstallOptions, work string) (obtained, error) {
 	if o.Kind != CUDA {
-		return obtained{}, fmt.Errorf("JAX has no %s plugin of its own, only a CUDA one; leave --from away", o.Kind)
+		return obtained{}, badSource("JAX has no %s plugin of its own, only a CUDA one; leave --from away", o.Kind)
 	}
 	python, err := findPython("give the path of an installed xla_cuda_plugin.so to --from")
 	if err != nil {

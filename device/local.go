@@ -18,10 +18,10 @@ func (s *Store) fromFile(ctx context.Context, o InstallOptions, work string) (ob
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return obtained{}, fmt.Errorf("--from %s: no such file; it takes a wheel, a .so, a directory with one, \"jax\" or \"release\"", o.From)
+		return obtained{}, badSource("--from %s: no such file; it takes a wheel, a .so, a directory with one, \"jax\" or \"release\"", o.From)
 	}
 	if err != nil {
-		return obtained{}, fmt.Errorf("--from: %w", err)
+		return obtained{}, badSource("--from: %w", err)
 	}
 	if info.IsDir() {
 		if path, err = pickFromDir(path); err != nil {
@@ -32,15 +32,15 @@ func (s *Store) fromFile(ctx context.Context, o InstallOptions, work string) (ob
 		}
 	}
 	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return obtained{}, fmt.Errorf("--from %s: neither a file nor a directory with one", path)
+		return obtained{}, badSource("--from %s: neither a file nor a directory with one", path)
 	}
 	isWheel := filepath.Ext(path) == ".whl"
 	if o.Kind == CUDA {
 		if isWheel {
-			return obtained{}, fmt.Errorf("%s: a CUDA plugin needs NVIDIA's libraries beside it, so its wheel alone is of no use; install it with pip and use --from jax, or give the path of the installed xla_cuda_plugin.so", path)
+			return obtained{}, badSource("%s: a CUDA plugin needs NVIDIA's libraries beside it, so its wheel alone is of no use; install it with pip and use --from jax, or give the path of the installed xla_cuda_plugin.so", path)
 		}
 		if err := checkCUDAName(filepath.Base(path)); err != nil {
-			return obtained{}, fmt.Errorf("--from: %w", err)
+			return obtained{}, badSource("--from: %w", err)
 		}
 		return linked(ctx, Plugin{Kind: CUDA, Path: path, Source: path})
 	}
@@ -64,7 +64,7 @@ func pickFromDir(dir string) (string, error) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return "", fmt.Errorf("--from: %w", err)
+		return "", badSource("--from: %w", err)
 	}
 	var found []string
 	for _, e := range entries {
@@ -74,11 +74,11 @@ func pickFromDir(dir string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("--from %s: no wheel and no .so in it", dir)
+		return "", badSource("--from %s: no wheel and no .so in it", dir)
 	case 1:
 		return filepath.Join(dir, found[0]), nil
 	}
-	return "", fmt.Errorf("--from %s: which of %s? Give the file itself", dir, strings.Join(found, ", "))
+	return "", badSource("--from %s: which of %s? Give the file itself", dir, strings.Join(found, ", "))
 }
 
 // fromLibrary copies a library into work, hashing what it copies.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // check is everything that is asked of an installed plugin before it is opened: nobody
@@ -35,7 +36,11 @@ func (p Plugin) verify(ctx context.Context) error {
 	info, err := os.Stat(p.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Damage{fmt.Sprintf("the %s plugin is recorded but its library %s is not there", p.Kind, p.Path), "fcnx plugins install --force " + p.Kind, "brings it back"}
+		what := fmt.Sprintf("the %s plugin is recorded but its library %s is not there", p.Kind, p.Path)
+		if p.Kind == CUDA && filepath.IsAbs(p.Source) {
+			return &Damage{what, p.install("FILE"), "takes it from where it is now"}
+		}
+		return &Damage{what, p.install(p.Source), "brings it back"}
 	case err != nil:
 		return p.damagef("the library of the %s plugin cannot be read: %v", p.Kind, err)
 	case !info.Mode().IsRegular():

@@ -98,7 +98,7 @@ func (s *Store) fromCUDALock(ctx context.Context, o InstallOptions, work string)
 // fromRelease asks go-xla's own installer, which knows no hash for what it fetches.
 func (s *Store) fromRelease(ctx context.Context, o InstallOptions, work string) (obtained, error) {
 	if o.Kind != CPU {
-		return obtained{}, fmt.Errorf("--from release is for the cpu plugin; for cuda leave --from away, or use --from jax")
+		return obtained{}, badSource("--from release is for the cpu plugin; for cuda leave --from away, or use --from jax")
 	}
 	if err := s.needSpace(400 << 20); err != nil {
 		return obtained{}, err

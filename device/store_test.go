@@ -99,6 +99,23 @@ func TestVerify(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// A library that is only pointed at comes from where it was, not from the pinned package.
+func TestHowAPluginIsMended(t *testing.T) {
+	for want, p := range map[string]Plugin{
+		"fcnx plugins install --force cpu":                            {Kind: CPU, Source: "/tmp/p.so"},
+		"fcnx plugins install --force cuda":                           {Kind: CUDA, Source: "pip"},
+		"fcnx plugins install --force cuda --from jax":                {Kind: CUDA, Source: "jax"},
+		"fcnx plugins install --force cuda --from /tmp/cuda.so":       {Kind: CUDA, Source: "/tmp/cuda.so"},
+		"fcnx plugins install --force cuda --from '/tmp/a b/cuda.so'": {Kind: CUDA, Source: "/tmp/a b/cuda.so"},
+	} {
+		require.Equal(t, want, p.damagef("it is broken").Repair)
+	}
+	gone := Plugin{Kind: CUDA, Path: "/no/such/cuda.so", Source: "/no/such/cuda.so"}
+	require.ErrorContains(t, gone.verify(t.Context()), "is not there; `fcnx plugins install --force cuda --from FILE` takes it from where it is now")
+	gone.Source = "jax"
+	require.ErrorContains(t, gone.verify(t.Context()), "is not there; `fcnx plugins install --force cuda --from jax` brings it back")
+}
+
 // The record names the library relative to the store, so a store can be moved.
 func TestStoreCanBeMoved(t *testing.T) {
 	s := installFake(t)

@@ -97,6 +97,10 @@ Without --from, pip fetches a package whose sha256 fcnx knows. --from takes
 			if s, ok := endingOf(ctx, err); ok {
 				return &quietExit{s.exit()}
 			}
+			var wrong *device.SourceError
+			if errors.As(err, &wrong) {
+				return usageError(err)
+			}
 			if err != nil {
 				return writeErrorBelow(store.Dir, err)
 			}
