@@ -7,6 +7,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# What can be asked is told without the hundreds of megabytes that a benchmark needs.
+for argument; do
+	case $argument in -h | --help) exec python3 bench/compare.py --help ;; esac
+done
+
 # Linux's free page reporting, of virtual machines.
 reporting=/sys/module/page_reporting/parameters/page_reporting_order
 if [ -r "$reporting" ] && order=$(<"$reporting") && ((order >= 0 && order < 11)); then

@@ -3,9 +3,9 @@
     python bench/tables.py bench/results/latest.json [bench/results/latest-before.json]
 """
 
+import argparse
 import json
 import statistics
-import sys
 from pathlib import Path
 
 import tables_parts
@@ -212,5 +212,12 @@ def shares(case: dict) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    reports = [json.loads(Path(path).read_text()) for path in sys.argv[1:3]] + [None]
-    print(page(reports[0], reports[1]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("report", type=Path, help="of bench/compare.py --out")
+    parser.add_argument("before", type=Path, nargs="?", help="the report of the run before it")
+    args = parser.parse_args()
+    try:
+        reports = [json.loads(path.read_text()) if path else None for path in (args.report, args.before)]
+    except (OSError, ValueError) as err:
+        parser.error(str(err))
+    print(page(*reports))

@@ -149,6 +149,9 @@ def parse() -> argparse.Namespace:
     args = parser.parse_args()
     if args.slice <= 0 or args.epochs <= 0:
         parser.error("--slice and --epochs are above 0")
+    for path in (args.fcnx, args.recipe):
+        if not Path(path).is_file():
+            parser.error(f"{path}: no such file; from the root of the repository, after `make build`, the defaults are there")
     args.data = str(Path(args.data).resolve())
     if args.doc:
         page.check(args.doc, args.out.stem)
