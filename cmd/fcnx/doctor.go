@@ -68,6 +68,7 @@ The exit code is 5 if no XLA backend works.`,
 			return nil
 		},
 	}
+	doctor.AddCommand(newDoctorBackendCommand())
 	doctor.Flags().BoolVar(&asJSON, "json", false, "print the checks as JSON")
 	return doctor
 }
@@ -99,7 +100,7 @@ func diagnose(ctx context.Context, store *device.Store) diagnosis {
 		if c.plugin.Status != statusOK || c.kind == device.CUDA && len(device.GPUs()) == 0 {
 			continue
 		}
-		computes := checkBackend(ctx, store, c.kind)
+		computes := checkBackendApart(ctx, c.kind)
 		checks = append(checks, computes)
 		if computes.Status == statusOK && usable == "" {
 			usable = c.kind
@@ -252,30 +253,6 @@ func checkPlugin(ctx context.Context, store *device.Store, kind string) check {
 		if errors.As(err, &damage) {
 			c.Detail, c.Repair = damage.What, damage.Repair
 		}
-	}
-	return c
-}
-
-// checkBackend opens a backend and computes on it.
-func checkBackend(ctx context.Context, store *device.Store, kind string) check {
-	c := check{Name: kind + " backend", Status: statusBroken}
-	start := time.Now()
-	b, err := device.Open(ctx, device.Options{Backend: kind, Store: store, Prepare: prepareFor(device.CUDAOptions{TF32: true}, func(string) {})})
-	if err != nil {
-		c.Detail = err.Error()
-		return c
-	}
-	defer b.Close()
-	opened := time.Since(start)
-	took, err := device.Probe(b.Compute)
-	if err != nil {
-		c.Detail = err.Error()
-		return c
-	}
-	c.Status = statusOK
-	c.Detail = fmt.Sprintf("%s, %d device(s), opened in %.2f s, a tiny graph is right after %.2f s", b.Version, b.Devices, opened.Seconds(), took.Seconds())
-	if kind == device.Go {
-		c.Detail += " (about 150 times slower than XLA)"
 	}
 	return c
 }
