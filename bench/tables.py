@@ -220,4 +220,6 @@ if __name__ == "__main__":
         reports = [json.loads(path.read_text()) if path else None for path in (args.report, args.before)]
     except (OSError, ValueError) as err:
         parser.error(str(err))
+    if any(report is not None and "cases" not in report for report in reports):
+        parser.error("no report: it has no cases")
     print(page(*reports))

@@ -10,6 +10,7 @@ on both. The time is all of a program's own, from its start to its end: compilat
 import argparse
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -149,9 +150,9 @@ def parse() -> argparse.Namespace:
     args = parser.parse_args()
     if args.slice <= 0 or args.epochs <= 0:
         parser.error("--slice and --epochs are above 0")
-    for path in (args.fcnx, args.recipe):
-        if not Path(path).is_file():
-            parser.error(f"{path}: no such file; from the root of the repository, after `make build`, the defaults are there")
+    for path, there in ((args.fcnx, shutil.which(args.fcnx)), (args.recipe, Path(args.recipe).is_file())):
+        if not there:
+            parser.error(f"{path} is not there; from the root of the repository, after `make build`, the defaults are")
     args.data = str(Path(args.data).resolve())
     if args.doc:
         page.check(args.doc, args.out.stem)

@@ -162,8 +162,8 @@ func (l *Loader) ShapesFrom(from Cursor, batches int64) []BatchShape {
 	return order
 }
 
-// FullestBucket is how many samples the largest bucket has: each sample of a larger batch
-// would be in it several times.
+// FullestBucket is how many samples the largest bucket has: a larger batch has samples
+// twice.
 func (l *Loader) FullestBucket() int { return l.fullest }
 
 // PaddingWaste is the share of the pixels of an epoch that were added to fill the

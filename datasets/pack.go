@@ -119,6 +119,7 @@ func (p *Pack) open(ctx context.Context, key [32]byte) error {
 
 // check reads every record: a [uselessPack] names the first that is damaged.
 func (p *Pack) check(ctx context.Context) error {
+	p.cfg.Say(fmt.Sprintf("checking the pack %s", Printable(p.cfg.Path)))
 	for i, e := range p.entries {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -46,7 +46,7 @@ func (p *Pack) make(ctx context.Context, key [32]byte) error {
 	if err := syncDirectory(dir); err != nil {
 		return p.failed(err)
 	}
-	p.Made = true
+	p.Made, p.cfg.Check = true, false
 	return p.failed(p.open(ctx, key))
 }
 

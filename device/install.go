@@ -36,10 +36,7 @@ type InstallOptions struct {
 }
 
 // SourceError says that From names nothing that can be installed.
-type SourceError struct{ err error }
-
-func (e *SourceError) Error() string { return e.err.Error() }
-func (e *SourceError) Unwrap() error { return e.err }
+type SourceError struct{ error }
 
 // badSource makes a [*SourceError].
 func badSource(format string, args ...any) error {

@@ -11,19 +11,26 @@ import (
 
 // openBackend opens what [device] asks for, from the user's own plugins.
 func openBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (*device.Backend, error) {
+	b, err := openAnyBackend(ctx, c, warn)
+	if err == nil && c.Devices > b.Devices {
+		b.Close()
+		return nil, fmt.Errorf("device.devices: %d were asked for, and %s has %d, which is the most that --devices can say", c.Devices, b.Kind, b.Devices)
+	}
+	return b, err
+}
+
+// openAnyBackend is openBackend also where there are fewer devices than asked for.
+func openAnyBackend(ctx context.Context, c train.DeviceConfig, warn func(string)) (*device.Backend, error) {
 	store, err := pluginStore()
 	if err != nil {
 		return nil, err
 	}
 	cuda := device.CUDAOptions{TF32: c.TF32, MemoryFraction: c.MemoryFraction, Preallocate: c.Preallocate, Deterministic: c.Deterministic}
 	b, err := device.Open(ctx, device.Options{Backend: c.Backend, Store: store, Devices: c.Devices, CUDA: cuda, Prepare: prepareFor(cuda, warn), Warn: warn})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case c.Devices > b.Devices:
-		b.Close()
-		return nil, fmt.Errorf("device.devices: %d were asked for, and %s has %d, which is the most that --devices can say", c.Devices, b.Kind, b.Devices)
-	case b.Kind != device.CUDA:
+	}
+	if b.Kind != device.CUDA {
 		for _, key := range c.CUDAKeys() {
 			warn(fmt.Sprintf("%s does nothing here: it is for cuda, and %s computes", key, b.Kind))
 		}

@@ -15,7 +15,7 @@ import (
 func (b *bench) openCheckpoint(context.Context) error {
 	// The optimiser's slots are made by a step.
 	if !b.plan.wants(partTrain, partUpdate) {
-		if _, err := b.engine.Step(noise(b.plan.smallest(), updateSide, updateSide, b.plan.config.Model.Classes), 0, benchLR); err != nil {
+		if _, err := b.engine.Step(noise(b.plan.smallest, updateSide, updateSide, b.plan.config.Model.Classes), 0, benchLR); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ type benchPlan struct {
 	parts       []string
 	sizes       [][2]int // height, width
 	batches     []int
+	smallest    int // batch: one image for each device in each micro-batch
 	rounds, per int
 	out         string
 	drawn       bool // the images are drawn, since nobody said others
@@ -65,9 +66,6 @@ func (o *benchOptions) plan(cmd *cobra.Command, warn func(string)) (*benchPlan, 
 	return p, p.settle()
 }
 
-// smallest is the batch of one image for each device in each micro-batch.
-func (p *benchPlan) smallest() int { return smallestBatch(p.config) }
-
 // load reads the configuration, of which the last stage is timed.
 func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string)) (err error) {
 	sources := train.Sources{Path: o.config, Environ: os.Environ(), NotKeys: notKeys(), Flags: saidFlags(cmd, o.keys), Sets: o.sets}
@@ -87,9 +85,14 @@ func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string))
 	if p.drawn = config.Data.Spec == ""; p.drawn {
 		config.Data.Spec = "shapes"
 	}
-	// Of a batch that nobody said, or that --batch says, shapes makes sure.
-	if _, said := origins["train.batch"]; !said && o.config == "" || len(o.batches) > 0 {
-		config.Train.Batch = smallestBatch(config)
+	// Where nobody said a batch it is the smallest; so it is until shapes looks at --batch.
+	smallest, err := config.SmallestBatch()
+	if err != nil {
+		return origins.Explain(err)
+	}
+	if _, said := origins["train.batch"]; !said || len(o.batches) > 0 {
+		config.Train.Batch = smallest
+		delete(origins, "train.batch")
 	}
 	if err := origins.Explain(config.Validate()); err != nil {
 		return err
@@ -99,7 +102,8 @@ func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string))
 		config = stages[len(stages)-1]
 	}
 	p.config = config
-	return nil
+	p.smallest, err = config.SmallestBatch()
+	return err
 }
 
 // shapes are the sizes and the batches.
@@ -128,8 +132,8 @@ func (o *benchOptions) shapes(p *benchPlan) error {
 		if err != nil || n < 1 || n > 1<<16 {
 			return fmt.Errorf("--batch %q: 1 to %d images", text, 1<<16)
 		}
-		if n%p.smallest() != 0 {
-			return fmt.Errorf("--batch %d: it is no multiple of %d, which is device.devices times train.accumulate", n, p.smallest())
+		if n%p.smallest != 0 {
+			return fmt.Errorf("--batch %d: it is no multiple of %d, which is device.devices times train.accumulate", n, p.smallest)
 		}
 		p.batches = append(p.batches, n)
 	}

@@ -63,7 +63,7 @@ func (b *bench) openSteps(context.Context) error {
 		}
 	}
 	if b.plan.wants(partUpdate) {
-		n := b.plan.smallest()
+		n := b.plan.smallest
 		batch := noise(n, updateSide, updateSide, cfg.Model.Classes)
 		b.cases = append(b.cases, &benchCase{
 			part: partUpdate, name: fmt.Sprintf("training step %dx%[2]dx%[2]d", n, updateSide), unit: "steps", amount: 1,

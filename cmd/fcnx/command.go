@@ -57,23 +57,24 @@ func oneArgument(name string) cobra.PositionalArgs {
 
 // backendFlag chooses what computes, for commands that a run does not tell: where it
 // was trained says nothing about where it is used.
-func backendFlag(cmd *cobra.Command) *string {
+func backendFlag(cmd *cobra.Command) {
 	fallback := os.Getenv("FCNX_DEVICE_BACKEND")
 	if fallback == "" {
 		fallback = train.Default().Device.Backend
 	}
-	return cmd.Flags().String("backend", fallback, "auto, cpu, cuda or go, as `name`")
+	cmd.Flags().String("backend", fallback, "auto, cpu, cuda or go, as `name`")
 }
 
-// deviceConfig is [device] for these commands: the value of backendFlag, and of the rest
-// what the environment says.
-func deviceConfig(backend string) (train.DeviceConfig, error) {
+// deviceConfig is [device] for these commands: the value of backendFlag where it is said, and
+// of the rest what the environment says.
+func deviceConfig(cmd *cobra.Command) (train.DeviceConfig, error) {
 	environ := slices.DeleteFunc(os.Environ(), func(v string) bool { return !strings.HasPrefix(v, "FCNX_DEVICE_") })
-	config, origins, err := train.Load(train.Sources{Environ: environ})
+	backend := keyFlag{"backend", "device.backend", cmd.Flags().Lookup("backend").Value}
+	config, origins, err := train.Load(train.Sources{Environ: environ, Flags: saidFlags(cmd, []keyFlag{backend})})
 	if err != nil {
 		return config.Device, usageError(err)
 	}
-	config.Device.Backend, config.Device.Devices = backend, 1 // which is what they compute on
+	config.Device.Devices = 1 // which is what they compute on
 	return config.Device, usageError(origins.Explain(config.ValidateNetwork()))
 }
 

@@ -85,6 +85,9 @@ func newDataShowCommand() *cobra.Command {
 			case n < 1 || n > 400:
 				return usageError(fmt.Errorf("--n %d: a sheet has 1 to 400 samples", n))
 			}
+			if err := checkSplit(split, "train, val or test"); err != nil {
+				return err
+			}
 			spec, err := cappedSpec(args[0], *maxPixels)
 			if err != nil {
 				return err
@@ -101,15 +104,19 @@ func newDataShowCommand() *cobra.Command {
 
 // splitsOf are the splits that a --split names.
 func splitsOf(spec, split string) ([]string, error) {
-	switch split {
-	case datasets.Train, datasets.Val, datasets.Test:
-		return []string{split}, nil
-	case "all":
-	default:
-		return nil, usageError(fmt.Errorf("--split %q: train, val, test or all", split))
+	if split != "all" {
+		return []string{split}, checkSplit(split, "train, val, test or all")
 	}
 	splits, err := datasets.Splits(spec)
 	return splits, specError(err)
+}
+
+// checkSplit checks the value of a --split, for which there may be these.
+func checkSplit(split, there string) error {
+	if !slices.Contains([]string{datasets.Train, datasets.Val, datasets.Test}, split) {
+		return usageError(fmt.Errorf("--split %q: %s", split, there))
+	}
+	return nil
 }
 
 // cappedSpec is the SPEC with the value of maxPixelsFlag.

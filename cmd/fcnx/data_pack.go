@@ -38,7 +38,7 @@ made anew.
 			if err != nil {
 				return err
 			}
-			return packData(cmd.Context(), cmd.OutOrStdout(), packs{dir: dir, warn: warnTo(cmd.ErrOrStderr()), check: true}, spec, splits)
+			return packData(cmd.Context(), cmd.OutOrStdout(), packs{dir: dir, said: "--out", warn: warnTo(cmd.ErrOrStderr()), check: true}, spec, splits)
 		},
 	}
 	pack.Flags().StringVar(&split, "split", "all", "train, val, test, or all that are there")
@@ -50,6 +50,7 @@ made anew.
 // packs is where packs are, and who hears of one that is of no use.
 type packs struct {
 	dir   string
+	said  string // by which flag or key
 	warn  func(string)
 	check bool // all that is in a pack
 }
@@ -62,7 +63,7 @@ func (p packs) open(ctx context.Context, src datasets.Source, spec, split string
 		return nil, err
 	}
 	if _, err := os.Stat(p.dir + "/."); errors.Is(err, syscall.ENOTDIR) {
-		return nil, usageError(fmt.Errorf("packs are kept in a directory, which %s is not; name another", p.dir))
+		return nil, usageError(fmt.Errorf("%s: %s is no directory, in which packs are kept; name another", p.said, p.dir))
 	}
 	pack, err := datasets.OpenPack(ctx, src, datasets.PackConfig{Path: filepath.Join(p.dir, name), Check: p.check, Say: say, Warn: p.warn})
 	return pack, writeErrorBelow(p.dir, err)

@@ -50,9 +50,8 @@ func askBackend(ctx context.Context, kind string) check {
 		broken.Detail = err.Error()
 		return broken
 	}
-	cmd := exec.CommandContext(ctx, self) // #nosec G204 -- this program itself
-	cmd.Args = []string{"fcnx", "doctor", "backend", kind}
-	cmd.Env = append(os.Environ(), tunables+"=") // which spares it the restart of useHugePages
+	cmd := anotherProcess(ctx, self, "doctor", "backend", kind)
+	cmd.WaitDelay = time.Second // for what it may have started
 	out, err := cmd.Output()
 	var c check
 	if err == nil {
@@ -72,13 +71,17 @@ func askBackend(ctx context.Context, kind string) check {
 
 // whyEnded is why a process ended, of what it wrote to standard error.
 func whyEnded(stderr string) string {
-	// How XLA, Go and fcnx begin what they say last.
-	last := regexp.MustCompile(`(?m)^(?:F\d{4} .*?\] |panic: |fatal error: |fcnx: )(.*)$`)
-	if found := last.FindStringSubmatch(stderr); found != nil {
-		return strings.TrimSpace(found[1])
+	for _, how := range []string{
+		`(?m)^F\d{4} .*?\] (.*)$`,                          // XLA
+		`(?m)^\s+what\(\):\s+(.*)$`,                        // an exception in C++
+		`(?m)^(?:panic|fatal error|fcnx|SIG[A-Z]+): (.*)$`, // Go
+	} {
+		if found := regexp.MustCompile(how).FindStringSubmatch(stderr); found != nil {
+			return strings.TrimSpace(found[1])
+		}
 	}
-	lines := strings.Split(strings.TrimSpace(stderr), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
+	first, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
+	return strings.TrimSpace(first)
 }
 
 // checkBackend opens a backend and computes on it.

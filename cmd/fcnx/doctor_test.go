@@ -52,3 +52,18 @@ func TestToolThatLeavesAProcess(t *testing.T) {
 	require.Equal(t, statusOK, c.Status, c.Detail)
 	require.Equal(t, filepath.Join(dir, "python3")+": Python 3.99", c.Detail)
 }
+
+// What a process says last is not its last line.
+func TestWhyEnded(t *testing.T) {
+	registers := "\n\nrax    0x0\ngs     0x0\n"
+	for want, stderr := range map[string]string{
+		"Unknown flag in XLA_FLAGS: --a": "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\nF0000 00:00:1.2 1 parse_flags.cc:2] Unknown flag in XLA_FLAGS: --a\n*** Check failure stack trace: ***\n",
+		"out of luck":                    "terminate called after throwing an instance of 'std::runtime_error'\n  what():  out of luck\nSIGABRT: abort\nPC=0x7f m=0 sigcode=18446744073709551610" + registers,
+		"segmentation violation":         "SIGSEGV: segmentation violation\nPC=0x7f m=0 sigcode=1 addr=0x0" + registers,
+		"boom":                           "panic: boom\n\ngoroutine 1 [running]:\n",
+		"killed by something":            "killed by something\n",
+		"":                               "",
+	} {
+		require.Equal(t, want, whyEnded(stderr))
+	}
+}

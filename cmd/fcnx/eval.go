@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +20,6 @@ type evalOptions struct {
 	data    string
 	split   string
 	batch   int
-	backend *string
 	asJSON  bool
 
 	precision *string
@@ -57,7 +55,7 @@ The data are the run's own unless --data says others.
 	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print one JSON object")
 	options.maxPixels = maxPixelsFlag(cmd)
 	options.precision = precisionFlag(cmd)
-	options.backend = backendFlag(cmd)
+	backendFlag(cmd)
 	return cmd
 }
 
@@ -67,7 +65,7 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	ctx, stop := untilSignal(cmd.Context(), stderr, "the batch is finished; once more to leave at once")
 	defer stop()
 
-	device, err := deviceConfig(*options.backend)
+	device, err := deviceConfig(cmd)
 	if err != nil {
 		return err
 	}
@@ -159,9 +157,10 @@ func (n *network) engineConfig() train.EngineConfig {
 
 // spec is the data to score on.
 func (o evalOptions) spec(n *network) (string, error) {
+	if err := checkSplit(o.split, "train, val or test"); err != nil {
+		return "", err
+	}
 	switch data := n.config.Data; {
-	case !slices.Contains([]string{datasets.Train, datasets.Val, datasets.Test}, o.split):
-		return "", fmt.Errorf("--split %q: train, val or test", o.split)
 	case o.data != "":
 		return o.data, nil
 	case !n.isRun:

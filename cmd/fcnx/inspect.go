@@ -22,7 +22,6 @@ type inspectOptions struct {
 	stats   bool
 	memory  bool
 	asJSON  bool
-	backend *string
 
 	precision *string
 }
@@ -64,7 +63,7 @@ Without an argument, --model and the flags beside it describe a network that nee
 	flags.BoolVar(&options.memory, "memory", false, "compile an evaluation and a training step, and tell what they need")
 	flags.BoolVar(&options.asJSON, "json", false, "print one JSON object")
 	options.precision = cmd.Flags().String("precision", "", "of the training step of --memory, as `name`; without it, the run's, or float32")
-	options.backend = backendFlag(cmd)
+	backendFlag(cmd)
 	cmd.AddCommand(newInspectGeometryCommand())
 	return cmd
 }
@@ -74,7 +73,7 @@ func runInspect(cmd *cobra.Command, args []string, options inspectOptions) error
 	if err := options.check(cmd); err != nil {
 		return usageError(err)
 	}
-	device, err := deviceConfig(*options.backend)
+	device, err := deviceConfig(cmd)
 	if err != nil {
 		return err
 	}
@@ -236,8 +235,10 @@ func (o inspectOptions) input(c train.Config, isRun bool) (h, w, batch int, err 
 	if h, w, err = train.ParseSize(size); err != nil {
 		return 0, 0, 0, fmt.Errorf("--size: %w", err)
 	}
-	smallest := smallestBatch(c)
+	smallest, err := c.SmallestBatch()
 	switch {
+	case err != nil:
+		return 0, 0, 0, err
 	case o.batch%smallest != 0:
 		return 0, 0, 0, fmt.Errorf("--batch %d: it is no multiple of %d, which is device.devices times train.accumulate", o.batch, smallest)
 	case o.batch > 0:
@@ -253,11 +254,18 @@ func (o inspectOptions) input(c train.Config, isRun bool) (h, w, batch int, err 
 func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, h, w int, say, warn func(string)) (*memoryReport, error) {
 	config = n.settings(config)
 	config.Devices = n.config.Device.Devices
-	backend, err := openBackend(ctx, config, warn)
+	each := batch / config.Devices
+	backend, err := openAnyBackend(ctx, config, warn)
 	if err != nil {
 		return nil, backendError(err)
 	}
 	defer backend.Close()
+	if there := backend.Devices; there < config.Devices {
+		if backend.Kind != device.Go {
+			warn(fmt.Sprintf("%s has %d of the %d devices: compiled is what one of them does with its share, without what they send each other", backend.Kind, there, config.Devices))
+		}
+		config.Devices = 1
+	}
 	warnOfPrecision(backend, warn, n.config.Train.Precision)
 	cfg := n.engineConfig()
 	cfg.Values = nil // the sizes of the weights will do
@@ -268,7 +276,7 @@ func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, 
 	}
 	defer engine.Close()
 
-	r := &memoryReport{Backend: backendName(backend), Devices: config.Devices, Batch: batch}
+	r := &memoryReport{Backend: backendName(backend), Devices: n.config.Device.Devices, Batch: batch}
 	multiple := multipleOf(n.config.Model.Geometry)
 	r.Height, r.Width = (h+multiple-1)/multiple*multiple, (w+multiple-1)/multiple*multiple
 	for _, step := range []struct {
@@ -282,7 +290,7 @@ func (n *network) memory(ctx context.Context, config train.DeviceConfig, batch, 
 		if backend.Kind != device.Go {
 			say(fmt.Sprintf("compiling %s %dx%dx%d", step.kind, batch, r.Height, r.Width))
 		}
-		m, err := step.compile(batch/config.Devices, r.Height, r.Width)
+		m, err := step.compile(each, r.Height, r.Width)
 		if errors.Is(err, train.ErrNoMemoryStats) {
 			warn(fmt.Sprintf("--memory: the backend %s does not tell what a compiled step needs; XLA does: --backend cpu or cuda", backend.Kind))
 			return nil, nil

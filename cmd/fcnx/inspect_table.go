@@ -158,9 +158,9 @@ func (r inspectReport) crops() string {
 func (m memoryReport) print(b *strings.Builder) {
 	each := ""
 	if m.Devices > 1 {
-		each = fmt.Sprintf("each of %d devices of ", m.Devices)
+		each = fmt.Sprintf("of which each of %d devices has %d, ", m.Devices, m.Batch/m.Devices)
 	}
-	fmt.Fprintf(b, "XLA's account of compiled steps, batch %d of %dx%d, on %s%s:\n", m.Batch, m.Height, m.Width, each, m.Backend)
+	fmt.Fprintf(b, "XLA's account of compiled steps, batch %d of %dx%d, %son %s:\n", m.Batch, m.Height, m.Width, each, m.Backend)
 	rows := [][]string{{"", "evaluation", "training step"}}
 	for _, line := range []struct {
 		name string

@@ -134,7 +134,9 @@ func (f *networkFlags) sources() train.Sources {
 	return s
 }
 
-// above are the flags as they stand above keys that somebody else says.
+// above are the flags and, below them, keys that somebody else says. Sources has no place
+// below its Flags, so all are Sets, and an error would say so; what the flags say is checked
+// by [networkFlags.sources] before.
 func (f *networkFlags) above(keys []string) train.Sources {
 	s := f.sources()
 	for _, flag := range s.Flags {

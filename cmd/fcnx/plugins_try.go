@@ -22,14 +22,19 @@ func pluginStore() (*device.Store, error) {
 		return nil, err
 	}
 	store.Trial = func(ctx context.Context, path string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, self) // #nosec G204 -- this program itself
-		cmd.Args = []string{"fcnx", "plugins", "try", path}
-		// What the library needs is found by the same variables as later; but not the
-		// restart of useHugePages.
-		cmd.Env = append(os.Environ(), tunables+"=", "GOTRACEBACK=none")
-		return cmd
+		return anotherProcess(ctx, self, "plugins", "try", path)
 	}
 	return store, nil
+}
+
+// anotherProcess is a command of this program for what may end the process that does it.
+func anotherProcess(ctx context.Context, self string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, self) // #nosec G204 -- this program itself
+	cmd.Args = append([]string{"fcnx"}, args...)
+	// What a library needs is found by the same variables as later; but not the restart of
+	// useHugePages.
+	cmd.Env = append(os.Environ(), tunables+"=", "GOTRACEBACK=none")
+	return cmd
 }
 
 // newPluginsTryCommand is what pluginStore starts. Nobody else has a use for it.

@@ -30,7 +30,6 @@ type predictOptions struct {
 	tile         int
 	maxPixels    *int64
 	precision    *string
-	backend      *string
 }
 
 func newPredictCommand() *cobra.Command {
@@ -65,7 +64,7 @@ cannot be used is reported, the others are done, and the exit code is 4.
 	options.maxPixels = maxPixelsFlag(cmd)
 	options.network.register(cmd)
 	options.precision = precisionFlag(cmd)
-	options.backend = backendFlag(cmd)
+	backendFlag(cmd)
 	return cmd
 }
 
@@ -81,7 +80,7 @@ func runPredict(cmd *cobra.Command, arg string, args []string, options predictOp
 	if err != nil {
 		return usageError(err)
 	}
-	device, err := deviceConfig(*options.backend)
+	device, err := deviceConfig(cmd)
 	if err != nil {
 		return err
 	}

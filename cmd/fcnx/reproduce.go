@@ -32,7 +32,6 @@ type reproduceOptions struct {
 	batch     int
 	buckets   int
 	tolerance float64
-	backend   *string
 	asJSON    bool
 }
 
@@ -62,7 +61,7 @@ DIR and beside it. No image is padded or resized, so each size of image is compi
 	cmd.Flags().IntVar(&options.buckets, "buckets", 0, "pad images to at most `N` sizes, which is faster and not quite the same; without it, none is padded")
 	cmd.Flags().Float64Var(&options.tolerance, "tolerance", 0.1, "how far off counts as reproduced, in percent points, as `X`")
 	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print one JSON object")
-	options.backend = backendFlag(cmd)
+	backendFlag(cmd)
 	return cmd
 }
 
@@ -82,7 +81,7 @@ func runReproduceVOC(cmd *cobra.Command, arg string, options reproduceOptions) e
 	if _, err := os.Stat(options.lists.VOC); err != nil {
 		return dataError(fmt.Errorf("--data: %w", err))
 	}
-	device, err := deviceConfig(*options.backend)
+	device, err := deviceConfig(cmd)
 	if err != nil {
 		return err
 	}

@@ -66,10 +66,6 @@ func parseBatch(text string) (*batchToFind, error) {
 	return &batchToFind{int64(n * unit)}, nil
 }
 
-// smallestBatch is the one of which --batch auto tries multiples: one image for each
-// device in each micro-batch.
-func smallestBatch(c train.Config) int { return max(1, c.Device.Devices) * max(1, c.Train.Accumulate) }
-
 // findBatch puts the largest batch that fits into the run's configuration and its data,
 // and tells why it is that one.
 func (p *trainPlan) findBatch(ctx context.Context, data *trainData, backend *device.Backend, say func(string)) error {
@@ -81,7 +77,11 @@ func (p *trainPlan) findBatch(ctx context.Context, data *trainData, backend *dev
 	if err != nil {
 		return usageError(err)
 	}
-	unit, samples := smallestBatch(p.config), data.train.FullestBucket()
+	unit, err := p.config.SmallestBatch()
+	if err != nil {
+		return usageError(err)
+	}
+	samples := data.train.FullestBucket()
 	fit, err := train.LargestBatch(unit, max(unit, min(samples, 1<<16)), limit, func(batch int) (most int64, err error) {
 		for _, s := range all {
 			if ctx.Err() != nil {

@@ -75,7 +75,7 @@ func openTrainData(ctx context.Context, cfg *train.Config, warn func(string)) (*
 			d.weights = train.BalancedWeights(cfg.Train.ClassBalance, summary.Labels.Pixels, summary.Labels.ImagePixels)
 		}
 	}
-	if p := (packs{dir: cfg.Data.Pack, warn: warn}); p.dir != "" {
+	if p := (packs{dir: cfg.Data.Pack, said: "data.pack", warn: warn}); p.dir != "" {
 		if trainSource, err = p.open(ctx, trainSource, trainSpec, datasets.Train, warn); err != nil {
 			return nil, err
 		}

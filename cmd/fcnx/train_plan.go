@@ -130,11 +130,15 @@ func (o *trainOptions) plan(cmd *cobra.Command, warn func(string)) (*trainPlan, 
 		return nil, errors.New("--allow-change is for --resume")
 	}
 	if find != nil {
-		some, _, err := train.Load(sources)
+		some, origins, err := train.Load(sources)
 		if err != nil {
 			return nil, err
 		}
-		sources.Flags = append(sources.Flags, train.Flag{Name: "batch", Key: "train.batch", Value: strconv.Itoa(smallestBatch(some))}) // for the time being
+		smallest, err := some.SmallestBatch()
+		if err != nil {
+			return nil, origins.Explain(err)
+		}
+		sources.Flags = append(sources.Flags, train.Flag{Name: "batch", Key: "train.batch", Value: strconv.Itoa(smallest)}) // for the time being
 	}
 	config, err := validConfig(sources)
 	if err != nil {
