@@ -35,7 +35,7 @@ const (
 )
 
 // environment is what XLA, cuDNN and cuBLAS read: [Environment] of the cuda plugin.
-func (c CUDAOptions) environment(lookup func(string) (string, bool)) (set []Variable, told []string, err error) {
+func (c CUDAOptions) environment(lookup func(string) (string, bool), flags givenFlags) (set []Variable, told []string, err error) {
 	// go-xla would look for NVIDIA's libraries next to the plugin's name rather than
 	// its file, warn that there are none, and edit XLA_FLAGS. The plugin's RPATH finds
 	// them by itself.
@@ -53,12 +53,12 @@ func (c CUDAOptions) environment(lookup func(string) (string, bool)) (set []Vari
 		}
 	}
 	if c.Deterministic {
-		flags, conflict, err := addFlag(lookup, deterministicFlag, true)
+		more, conflict, err := flags.with(deterministicFlag, true)
 		if err != nil {
 			return nil, nil, fmt.Errorf("device.deterministic: %w", err)
 		}
-		if flags != "" {
-			set = append(set, Variable{xlaFlags, flags})
+		if more != "" {
+			set = append(set, Variable{xlaFlags, more})
 		}
 		if conflict != "" {
 			told = append(told, conflict+" of XLA_FLAGS stays as it is, so device.deterministic = true does not hold")

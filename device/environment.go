@@ -26,20 +26,24 @@ const xnnpackFlag = "--xla_cpu_use_xnnpack"
 // An error is about flags that c wants and that cannot be added, or about a file of flags
 // that cannot be read, at which XLA would end the process.
 func Environment(p Plugin, c CUDAOptions, lookup func(string) (string, bool)) (set []Variable, told []string, err error) {
-	if _, _, err := flagsIn(lookup); err != nil && p.Kind != Go {
+	if p.Kind == Go {
+		return nil, nil, nil
+	}
+	flags, err := readFlags(lookup)
+	if err != nil {
 		return nil, nil, err
 	}
 	switch {
 	case p.Kind == CUDA:
-		return c.environment(lookup)
+		return c.environment(lookup, flags)
 	case p.Kind == CPU && p.pinnedFor("linux/amd64"):
 		// Measured with that library alone. Another might not know the flag, at which XLA ends the process.
-		flags, _, err := addFlag(lookup, xnnpackFlag, false)
+		more, _, err := flags.with(xnnpackFlag, false)
 		if err != nil {
 			return nil, []string{fmt.Sprintf("%v; without it products are slower", err)}, nil
 		}
-		if flags != "" {
-			return []Variable{{xlaFlags, flags}}, nil, nil
+		if more != "" {
+			return []Variable{{xlaFlags, more}}, nil, nil
 		}
 	}
 	return nil, nil, nil
@@ -51,16 +55,28 @@ func (p Plugin) pinnedFor(machine string) bool {
 	return err == nil && w.library == p.SHA256
 }
 
-// addFlag gives XLA_FLAGS with one more flag, or nothing where the flag is there; conflict
+// givenFlags are what XLA_FLAGS says, itself or in the file at path.
+type givenFlags struct{ text, path string }
+
+func readFlags(lookup func(string) (string, bool)) (givenFlags, error) {
+	text, _ := lookup(xlaFlags)
+	path := strings.TrimSpace(text)
+	if path == "" || strings.HasPrefix(path, "-") {
+		return givenFlags{text: text}, nil
+	}
+	content, err := os.ReadFile(path) // for which XLA takes it
+	if err != nil {
+		return givenFlags{}, fmt.Errorf("XLA_FLAGS names a file of flags, which cannot be read: %w", err)
+	}
+	return givenFlags{string(content), path}, nil
+}
+
+// with gives XLA_FLAGS with one more flag, or nothing where the flag is there; conflict
 // is it, where it says something else than value. XLA ends the process at a flag that it
 // does not know, so only flags that the plugins have come here.
-func addFlag(lookup func(string) (string, bool), flag string, value bool) (flags, conflict string, err error) {
-	text, path, err := flagsIn(lookup)
-	if err != nil {
-		return "", "", err
-	}
+func (f givenFlags) with(flag string, value bool) (more, conflict string, err error) {
 	said, says := "", false // the last one counts
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(f.text) {
 		if name, rest, given := strings.Cut(word, "="); name == flag {
 			parsed, err := strconv.ParseBool(rest)
 			said, says = word, err == nil && parsed || !given
@@ -71,22 +87,8 @@ func addFlag(lookup func(string) (string, bool), flag string, value bool) (flags
 		return "", "", nil
 	case said != "":
 		return "", said, nil
-	case path != "":
-		return "", "", fmt.Errorf("XLA_FLAGS names the file %s, to which nothing is added; write %s=%t into it", path, flag, value)
+	case f.path != "":
+		return "", "", fmt.Errorf("XLA_FLAGS names the file %s, to which nothing is added; write %s=%t into it", f.path, flag, value)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s=%t", text, flag, value)), "", nil
-}
-
-// flagsIn is what XLA_FLAGS says, itself or in the file that it names.
-func flagsIn(lookup func(string) (string, bool)) (text, path string, err error) {
-	text, _ = lookup(xlaFlags)
-	path = strings.TrimSpace(text)
-	if path == "" || strings.HasPrefix(path, "-") {
-		return text, "", nil
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return "", "", fmt.Errorf("XLA_FLAGS names a file of flags, which cannot be read: %w", err)
-	}
-	return string(content), path, nil
+	return strings.TrimSpace(fmt.Sprintf("%s %s=%t", f.text, flag, value)), "", nil
 }

@@ -74,9 +74,11 @@ func TestAddFlag(t *testing.T) {
 		{"--f=what", true, "", "--f=what"},
 		{"--ff=true", true, "--ff=true --f=true", ""},
 	} {
-		flags, conflict, err := addFlag(environment(map[string]string{xlaFlags: test.flags}), "--f", test.value)
+		flags, err := readFlags(environment(map[string]string{xlaFlags: test.flags}))
 		require.NoError(t, err)
-		require.Equal(t, test.want, flags, "%+v", test)
+		more, conflict, err := flags.with("--f", test.value)
+		require.NoError(t, err)
+		require.Equal(t, test.want, more, "%+v", test)
 		require.Equal(t, test.conflict, conflict, "%+v", test)
 	}
 }

@@ -8,10 +8,14 @@ import "errors"
 func (c Config) SmallestBatch() (int, error) {
 	var k checker
 	devices, parts := c.Device.Devices, c.Train.Accumulate
-	k.within("device.devices", devices, 1, 1<<10)
-	k.within("train.accumulate", parts, 1, 1<<16)
+	k.devices(c)
+	k.parts(c)
 	if k.errs == nil {
 		k.must(devices*parts <= 1<<16, "train.accumulate", "%d micro-batches on %d devices want %d images at least, and a batch has 65536 at most", parts, devices, devices*parts)
 	}
 	return devices * parts, errors.Join(k.errs...)
 }
+
+// devices and parts are the bounds of what a batch is shared among.
+func (k *checker) devices(c Config) { k.within("device.devices", c.Device.Devices, 1, 1<<10) }
+func (k *checker) parts(c Config)   { k.within("train.accumulate", c.Train.Accumulate, 1, 1<<16) }

@@ -179,7 +179,7 @@ func (k *checker) data(c DataConfig) {
 // network checks what training, evaluation and prediction share.
 func (k *checker) network(c Config) {
 	k.oneOf("device.backend", c.Device.Backend, backends)
-	k.within("device.devices", c.Device.Devices, 1, 1<<10)
+	k.devices(c)
 	k.must(c.Device.MemoryFraction > 0 && c.Device.MemoryFraction <= 1, "device.memory_fraction", "%v is not above 0 and at most 1", c.Device.MemoryFraction)
 	k.size("augment.resize", c.Augment.Resize)
 
@@ -252,7 +252,7 @@ func (k *checker) shared(c Config) {
 		fits = fmt.Sprintf("%d or %s", batch/devices*devices, fits)
 	}
 	k.must(batch%devices == 0, "train.batch", "%d images cannot be shared evenly by %d devices; %s can", batch, devices, fits)
-	k.within("train.accumulate", c.Train.Accumulate, 1, 1<<16)
+	k.parts(c)
 	if n, each := c.Train.Accumulate, batch/devices; batch%devices == 0 && n > 1 && each%n != 0 {
 		below, above := n, n
 		for below > 1 && each%below != 0 {

@@ -86,12 +86,11 @@ func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string))
 		config.Data.Spec = "shapes"
 	}
 	// Where nobody said a batch it is the smallest; so it is until shapes looks at --batch.
-	smallest, err := config.SmallestBatch()
-	if err != nil {
+	if p.smallest, err = config.SmallestBatch(); err != nil {
 		return origins.Explain(err)
 	}
 	if _, said := origins["train.batch"]; !said || len(o.batches) > 0 {
-		config.Train.Batch = smallest
+		config.Train.Batch = p.smallest
 		delete(origins, "train.batch")
 	}
 	if err := origins.Explain(config.Validate()); err != nil {
@@ -102,8 +101,7 @@ func (o *benchOptions) load(cmd *cobra.Command, p *benchPlan, warn func(string))
 		config = stages[len(stages)-1]
 	}
 	p.config = config
-	p.smallest, err = config.SmallestBatch()
-	return err
+	return nil
 }
 
 // shapes are the sizes and the batches.
@@ -132,8 +130,8 @@ func (o *benchOptions) shapes(p *benchPlan) error {
 		if err != nil || n < 1 || n > 1<<16 {
 			return fmt.Errorf("--batch %q: 1 to %d images", text, 1<<16)
 		}
-		if n%p.smallest != 0 {
-			return fmt.Errorf("--batch %d: it is no multiple of %d, which is device.devices times train.accumulate", n, p.smallest)
+		if err := checkShared(n, p.smallest); err != nil {
+			return err
 		}
 		p.batches = append(p.batches, n)
 	}

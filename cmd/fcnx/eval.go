@@ -41,12 +41,7 @@ The data are the run's own unless --data says others.
   fcnx eval runs/mine --data folder:other --split test --json
   fcnx eval vgg.safetensors --model fcn8s --encoder vgg16 --classes 21 --geometry same --data voc:VOC2012`,
 		Args: oneArgument("RUN or WEIGHTS"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("batch") && options.batch < 1 {
-				return usageError(fmt.Errorf("--batch %d: at least 1 image", options.batch))
-			}
-			return runEval(cmd, args[0], options)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runEval(cmd, args[0], options) },
 	}
 	options.network.register(cmd)
 	cmd.Flags().StringVar(&options.data, "data", "", "score on this `SPEC`; without it, on the data of the run")
@@ -65,6 +60,9 @@ func runEval(cmd *cobra.Command, arg string, options evalOptions) error {
 	ctx, stop := untilSignal(cmd.Context(), stderr, "the batch is finished; once more to leave at once")
 	defer stop()
 
+	if cmd.Flags().Changed("batch") && options.batch < 1 {
+		return usageError(fmt.Errorf("--batch %d: at least 1 image", options.batch))
+	}
 	device, err := deviceConfig(cmd)
 	if err != nil {
 		return err

@@ -239,10 +239,8 @@ func (o inspectOptions) input(c train.Config, isRun bool) (h, w, batch int, err 
 	switch {
 	case err != nil:
 		return 0, 0, 0, err
-	case o.batch%smallest != 0:
-		return 0, 0, 0, fmt.Errorf("--batch %d: it is no multiple of %d, which is device.devices times train.accumulate", o.batch, smallest)
 	case o.batch > 0:
-		return h, w, o.batch, nil
+		return h, w, o.batch, checkShared(o.batch, smallest)
 	case isRun:
 		return h, w, c.Train.Batch, nil
 	}

@@ -66,6 +66,14 @@ func parseBatch(text string) (*batchToFind, error) {
 	return &batchToFind{int64(n * unit)}, nil
 }
 
+// checkShared checks the value of a --batch, of which each device has as much in each micro-batch.
+func checkShared(batch, smallest int) error {
+	if batch%smallest != 0 {
+		return fmt.Errorf("--batch %d: it is no multiple of %d, which is device.devices times train.accumulate", batch, smallest)
+	}
+	return nil
+}
+
 // findBatch puts the largest batch that fits into the run's configuration and its data,
 // and tells why it is that one.
 func (p *trainPlan) findBatch(ctx context.Context, data *trainData, backend *device.Backend, say func(string)) error {
