@@ -18,8 +18,9 @@ type Product struct {
 	N int
 
 	now  func() time.Time
+	fill *graph.Exec
 	exec *graph.Exec
-	in   []any // two tensors [N,N] on the device
+	in   []any // two tensors [N,N] on the device, or none: they are made when they are needed
 }
 
 // productTime is what a product takes at least, so that starting it costs nothing beside
@@ -50,24 +51,23 @@ func (b *Backend) NewProduct(precision string, now func() time.Time) (p *Product
 			best = min(best, took)
 		}
 		if best >= productTime || n >= productMax {
-			Trim() // of what compiling them left: it is timed beside steps whose memory counts
+			p.Rest()
 			return p, nil
 		}
 		p.Close()
 	}
 }
 
-func (b *Backend) product(dtype dtypes.DType, n int, now func() time.Time) (p *Product, err error) {
-	defer recoverInto(&err)
+func (b *Backend) product(dtype dtypes.DType, n int, now func() time.Time) (*Product, error) {
+	p := &Product{N: n, now: now}
+	var err error
 	// Between -1 and 1, and no two rows alike.
-	fill, err := graph.CallOnceN(b.Compute, func(g *graph.Graph) []*graph.Node {
+	if p.fill, err = graph.NewExec(b.Compute, func(g *graph.Graph) []*graph.Node {
 		count := graph.IotaFull(g, shapes.Make(dtypes.Float32, n, n))
 		return []*graph.Node{graph.ConvertDType(graph.Sin(count), dtype), graph.ConvertDType(graph.Cos(count), dtype)}
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, err
 	}
-	p = &Product{N: n, now: now, in: []any{fill[0], fill[1]}}
 	// All of the product leaves the graph, so all of it is computed; its corner, which
 	// comes to the host, says when.
 	p.exec, err = graph.NewExec(b.Compute, func(x, y *graph.Node) []*graph.Node {
@@ -87,6 +87,13 @@ func (p *Product) Run() (took time.Duration, err error) {
 // corner is the first number of the product.
 func (p *Product) corner() (value float32, took time.Duration, err error) {
 	defer recoverInto(&err)
+	if p.in == nil {
+		made, err := p.fill.Call()
+		if err != nil {
+			return 0, 0, err
+		}
+		p.in = []any{made[0], made[1]}
+	}
 	begin := p.now()
 	out, err := p.exec.Call(p.in...)
 	if err != nil {
@@ -104,12 +111,26 @@ func (p *Product) corner() (value float32, took time.Duration, err error) {
 // being two: 2 N^3.
 func (p *Product) FLOP() float64 { return 2 * float64(p.N) * float64(p.N) * float64(p.N) }
 
+// Rest gives its matrices back until the next Run, which makes them anew before its time
+// begins, and does [Trim], for malloc keeps what was theirs: it is timed beside steps whose
+// memory counts.
+func (p *Product) Rest() {
+	p.free()
+	Trim()
+}
+
+func (p *Product) free() {
+	for _, t := range p.in {
+		_ = t.(*tensors.Tensor).FinalizeAll() // as of the product
+	}
+	p.in = nil
+}
+
 // Close gives its memory back.
 func (p *Product) Close() {
+	p.free()
+	p.fill.Finalize()
 	p.exec.Finalize()
-	for _, t := range p.in {
-		_ = t.(*tensors.Tensor).FinalizeAll()
-	}
 }
 
 // recoverInto turns a panic of graph code into an error.

@@ -21,6 +21,7 @@ func TestProduct(t *testing.T) {
 	require.NoError(t, err)
 	defer p.Close()
 	require.Equal(t, 256, p.N) // a second is enough
+	require.Empty(t, p.in)     // who has not asked for one has no memory taken
 	require.Equal(t, 2*math.Pow(256, 3), p.FLOP())
 
 	want := 0.0
@@ -31,6 +32,16 @@ func TestProduct(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, want, got, 1e-3)
 	require.Equal(t, time.Second, took)
+	// It rests, and is made anew as it was.
+	p.Rest()
+	require.Empty(t, p.in)
+	again, took, err := p.corner()
+	require.NoError(t, err)
+	require.Equal(t, got, again)
+	require.Equal(t, time.Second, took)
+	require.NotEmpty(t, p.in)
+	p.Rest()
+	p.Rest() // twice is no harm
 	took, err = p.Run()
 	require.NoError(t, err)
 	require.Equal(t, time.Second, took)

@@ -113,6 +113,9 @@ type benchCase struct {
 	once func(ctx context.Context) (time.Duration, error)
 	// memory is what the device needs for it; nil: nobody tells.
 	memory func() (train.Memory, error)
+	// rest gives back what it holds between its turns, for the memory of others counts
+	// then; nil: there is nothing.
+	rest func()
 
 	first   time.Duration // the first run, compilation included
 	seconds []float64     // of the others
@@ -190,6 +193,7 @@ func (b *bench) run(ctx context.Context) error {
 				}
 				c.seconds = append(c.seconds, took.Seconds())
 			}
+			c.pause()
 		}
 	}
 	return nil
@@ -211,6 +215,7 @@ func (b *bench) begin(ctx context.Context, c *benchCase) error {
 		return badSample(err)
 	}
 	c.first, c.peak = took, peak()
+	c.pause()
 	if c.memory == nil {
 		return nil
 	}
@@ -225,6 +230,13 @@ func (b *bench) begin(ctx context.Context, c *benchCase) error {
 	return nil
 }
 
+// pause ends a turn.
+func (c *benchCase) pause() {
+	if c.rest != nil {
+		c.rest()
+	}
+}
+
 // openProduct adds the matrix product that the network is compared with.
 func (b *bench) openProduct() (err error) {
 	if b.product, err = b.backend.NewProduct(productOf(b.plan.config.Train.Precision), time.Now); err != nil {
@@ -234,6 +246,7 @@ func (b *bench) openProduct() (err error) {
 		part: partProduct, name: fmt.Sprintf("product of %[1]dx%[1]d", b.product.N), unit: "products", amount: 1,
 		multiplyAdds: int64(b.product.FLOP() / 2),
 		once:         func(context.Context) (time.Duration, error) { return b.product.Run() },
+		rest:         b.product.Rest,
 	}
 	b.cases = append([]*benchCase{product}, b.cases...)
 	return nil

@@ -48,8 +48,7 @@ func (c *benchCase) mode() string {
 	return c.label()
 }
 
-// serve answers lines "MODE N" until in ends. The matrix product is there too, and takes
-// memory from when it is asked for on.
+// serve answers lines "MODE N" until in ends. The matrix product is there too.
 func (b *bench) serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	ready := benchReady{
 		Ready: true, Backend: backendName(b.backend), Versions: versions(), CompileSeconds: map[string]float64{},
@@ -114,6 +113,7 @@ func (b *bench) answer(ctx context.Context, mode string, n int) (any, error) {
 		answer.Seconds = append(answer.Seconds, took.Seconds())
 	}
 	answer.PeakRSSBytes, answer.StillSeconds = peakMemory(), c.still[before:]
+	c.pause()
 	if mode != partProduct {
 		return answer, nil
 	}
