@@ -46,7 +46,7 @@ func (b *Backend) NewProduct(precision string, now func() time.Time) (p *Product
 			took, err := p.Run()
 			if err != nil {
 				p.Close()
-				return nil, err
+				return nil, fmt.Errorf("a product of two %dx%d matrices: %w", n, n, err)
 			}
 			best = min(best, took)
 		}
