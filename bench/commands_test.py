@@ -114,6 +114,9 @@ class CompareFlags(unittest.TestCase):
 
     def test_what_it_does_not_take(self):
         for words, want in (
+            (["--batch", "0"], "--batch 0: at least 1 image"),
+            (["--shapes", "1x64x64", "--batch", "4"], "--shapes says every batch and size: leave out --size and --batch"),
+            (["--size", ""], "--shapes: '1x' is not NxHxW, as in 1x320x320"),
             (["--shapes", "1x320"], "--shapes: '1x320' is not NxHxW, as in 1x320x320"),
             (["--shapes", "1xax3"], "--shapes: '1xax3' is not NxHxW"),
             (["--shapes", "1x32x32:eval"], "--shapes: there is no 'eval'; there are inference, train"),

@@ -185,11 +185,15 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--doc", type=Path, help="a page; what is between the markers of --out's name becomes the tables")
     args = parser.parse_args(words)
     default = SHAPES[args.device]
-    if args.size or args.batch:
-        args.shapes = f"{args.batch or 1}x{args.size or '320x320'}"
+    if args.size is not None or args.batch is not None:
+        if args.shapes is not None:
+            parser.error("--shapes says every batch and size: leave out --size and --batch")
+        if args.batch is not None and args.batch < 1:
+            parser.error(f"--batch {args.batch}: at least 1 image")
+        args.shapes = f"{1 if args.batch is None else args.batch}x{'320x320' if args.size is None else args.size}"
     args.out = args.out or HERE / "results" / f"{default[2]}.json"
     try:
-        args.shapes = shapes(args.shapes or default[0])
+        args.shapes = shapes(default[0] if args.shapes is None else args.shapes)
         args.precision = known("--precision", args.precision or default[1], ["float32", "bfloat16"])
         args.parts = [] if args.parts == "none" else known("--parts", args.parts, PARTS)
     except ValueError as err:
